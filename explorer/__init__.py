@@ -1,0 +1,1 @@
+"""ViT Explorer: every array of a Vision Transformer, to see and to touch."""

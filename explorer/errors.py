@@ -1,0 +1,39 @@
+"""Failures that a user can be told about, as codes that the catalogues put into words.
+
+Everything that can go wrong through no fault of the program (a file that is no picture, a model that is not
+there, a request that is too large) is raised as an :class:`ExplorerError`. It carries a *code* and the values
+that the sentence needs, never the sentence: which language it is said in is known only where it is shown.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ExplorerError", "MessageValue"]
+
+MessageValue = str | int | float
+
+
+class ExplorerError(Exception):
+    """An expected failure, told to the user in their own language.
+
+    Parameters
+    ----------
+    code : str
+        Key of the message below ``errors`` in the catalogues (``picture-empty``, ``model-unknown``).
+    **values : str, int or float
+        What the message's placeholders stand for. Strings may come from a user: whoever shows the
+        message as HTML escapes it.
+
+    Notes
+    -----
+    ``str(error)`` is the English message, so that a Python caller or a log reads a sentence, too.
+    """
+
+    def __init__(self, code: str, **values: MessageValue) -> None:
+        super().__init__(code, values)
+        self.code = code
+        self.values = values
+
+    def __str__(self) -> str:
+        from explorer.texts import text
+
+        return text(f"errors.{self.code}", "en", **self.values)
