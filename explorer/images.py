@@ -1,0 +1,469 @@
+"""From the bytes of a picture file to the square of pixels that a model sees.
+
+Three steps, none of which writes to disk:
+
+1. :func:`open_picture` decodes a file that nobody vouches for into upright 8-bit RGB, within limits that are
+   checked on the header, before anything is decoded;
+2. :func:`model_crop` resizes and crops as timm's evaluation transform does, pixel for pixel;
+3. :func:`display_crop` cuts the same region at a sharpness that is fit to be looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+
+from explorer.errors import ExplorerError
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "MAX_RATIO",
+    "MIN_SIDE",
+    "Box",
+    "Cropping",
+    "Picture",
+    "SeesCrop",
+    "clean_name",
+    "crop_box",
+    "display_crop",
+    "encode_image",
+    "model_crop",
+    "open_picture",
+]
+
+Pixels = NDArray[np.uint8]
+
+#: Largest file that is opened: 50 MB, read generously (as a file manager counts them).
+MAX_BYTES = 50 * 1024 * 1024
+#: Most pixels that are decoded.
+MAX_PIXELS = 60_000_000
+#: Fewest pixels that a side must have.
+MIN_SIDE = 8
+#: How many times longer than wide a picture may be: a model's crop shows its short side only, and resizing a
+#: hair-thin strip to the model's size would make a gigantic picture of it.
+MAX_RATIO = 20
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF")
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+_NAME_LENGTH = 120
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (H, W, 3)
+        Upright sRGB, read-only.
+    name : str
+        The file's name: text by a stranger, never HTML.
+    digest : str
+        SHA-256 of the file, in hexadecimal; the same file has the same digest.
+    """
+
+    pixels: Pixels
+    name: str
+    digest: str
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return int(self.pixels.shape[0])
+
+    def __repr__(self) -> str:
+        return f"Picture({self.name!r}, {self.width} × {self.height})"
+
+
+class SeesCrop(Protocol):
+    """What a crop needs to know of a model: a ``ModelSpec`` or a :class:`Cropping`.
+
+    An attribute ``crop_mode`` (``"center"`` or ``"squash"``) is heeded where there is one.
+    """
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square."""
+
+    @property
+    def crop_pct(self) -> float:
+        """Part of the resized picture that is kept."""
+
+    @property
+    def interpolation(self) -> str:
+        """How the picture is resized."""
+
+
+class Cropping(NamedTuple):
+    """The parts of timm's evaluation transform that decide which pixels a model sees.
+
+    Parameters
+    ----------
+    image_size : int
+        Side of the square.
+    crop_pct : float
+        The picture is resized to ``floor(image_size / crop_pct)`` before it is cropped.
+    interpolation : str
+        ``"bicubic"``, ``"bilinear"``, …
+    crop_mode : {"center", "squash"}
+        Whether the short side is fitted, or both sides are (which distorts).
+    """
+
+    image_size: int
+    crop_pct: float = 0.875
+    interpolation: str = "bicubic"
+    crop_mode: str = "center"
+
+
+class Box(NamedTuple):
+    """A rectangle in the picture's own pixels; its edges may lie between two of them."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+def open_picture(data: bytes, name: str = "") -> Picture:
+    """Decode a picture file.
+
+    JPEG, PNG, WebP, TIFF, GIF (its first frame) and HEIC, of any depth and colour model that is meant for
+    looking at. Turned upright, laid on white where transparent, converted to sRGB where a colour profile is
+    embedded.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    name : str
+        Its name, kept for showing (see :func:`clean_name`).
+
+    Returns
+    -------
+    Picture
+
+    Raises
+    ------
+    ExplorerError
+        ``picture-…``, if the file is no picture, damaged, or beyond a limit.
+    """
+    if not data:
+        raise ExplorerError("picture-empty")
+    if len(data) > MAX_BYTES:
+        raise ExplorerError("picture-too-many-bytes", megabytes=math.ceil(len(data) / 1024**2), limit=MAX_BYTES >> 20)
+    image = _identify(data)
+    with image:
+        _check_size(*image.size)
+        # Decoders raise whatever their parsers stumble over (OSError, SyntaxError, struct.error, zlib.error, …):
+        # on a file by a stranger, each of them means that the file is damaged.
+        try:
+            image.load()
+            upright = _to_rgb(image)
+            turn = _TURNS.get(_orientation(image))
+            if turn is not None:
+                upright = upright.transpose(turn)
+        except ExplorerError:
+            raise
+        except Exception as error:
+            raise ExplorerError("picture-broken") from error
+    _check_size(*upright.size)
+    pixels = np.asarray(upright)
+    pixels.setflags(write=False)
+    return Picture(pixels, clean_name(name), hashlib.sha256(data).hexdigest())
+
+
+def clean_name(name: str) -> str:
+    """A file's name as plain text: no folder, no control or direction characters, not endless."""
+    base = name.replace("\\", "/").rsplit("/", 1)[-1]
+    kept = "".join(char for char in base if unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"})
+    kept = unicodedata.normalize("NFC", kept).strip()
+    if len(kept) > _NAME_LENGTH:
+        half = _NAME_LENGTH // 2
+        kept = f"{kept[: half - 1]}…{kept[-half:]}"
+    return kept
+
+
+def crop_box(
+    width: int, height: int, spec: SeesCrop | tuple[int, float, str], center: tuple[float, float] = (0.5, 0.5)
+) -> Box:
+    """The region of a picture that a model sees.
+
+    Parameters
+    ----------
+    width, height : int
+        The picture's size.
+    spec : ModelSpec, Cropping or tuple
+        Size, crop percentage and interpolation.
+    center : (float, float)
+        Where the crop lies in its free travel: (0, 0) is top left, (0.5, 0.5) the middle, (1, 1) bottom right.
+
+    Returns
+    -------
+    Box
+        In the picture's pixels.
+    """
+    plan = _plan(width, height, _cropping(spec), center)
+    x, y = width / plan.width, height / plan.height
+    return Box(plan.left * x, plan.top * y, (plan.left + plan.side) * x, (plan.top + plan.side) * y)
+
+
+def model_crop(
+    picture: Picture, spec: SeesCrop | tuple[int, float, str], center: tuple[float, float] = (0.5, 0.5)
+) -> Pixels:
+    """The pixels that a model sees, before they are normalised.
+
+    With the crop in the middle they equal those of timm's evaluation transform.
+
+    Parameters
+    ----------
+    picture : Picture
+    spec : ModelSpec, Cropping or tuple
+        Size, crop percentage and interpolation.
+    center : (float, float)
+        As in :func:`crop_box`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (image_size, image_size, 3)
+    """
+    cropping = _cropping(spec)
+    plan = _plan(picture.width, picture.height, cropping, center)
+    image = Image.fromarray(picture.pixels)
+    if image.size != (plan.width, plan.height):
+        image = image.resize((plan.width, plan.height), _filter(cropping.interpolation))
+    return np.array(image.crop((plan.left, plan.top, plan.left + plan.side, plan.top + plan.side)))
+
+
+def display_crop(
+    picture: Picture,
+    spec: SeesCrop | tuple[int, float, str],
+    center: tuple[float, float] = (0.5, 0.5),
+    max_side: int = 1024,
+) -> Pixels:
+    """The region of :func:`model_crop` at the sharpness that the picture has, for looking at.
+
+    Parameters
+    ----------
+    picture : Picture
+    spec : ModelSpec, Cropping or tuple
+        Size, crop percentage and interpolation.
+    center : (float, float)
+        As in :func:`crop_box`.
+    max_side : int
+        Never larger than this. A region that has fewer pixels keeps its own: nothing is invented.
+
+    Returns
+    -------
+    ndarray of uint8, shape (side, side, 3)
+    """
+    box = crop_box(picture.width, picture.height, spec, center)
+    longest = max(box.right - box.left, box.bottom - box.top)
+    side = max(1, min(max_side, round(longest)))
+    method = Image.Resampling.LANCZOS if longest > max_side else Image.Resampling.BICUBIC
+    return np.array(Image.fromarray(picture.pixels).resize((side, side), method, box=box))
+
+
+def encode_image(array: Pixels, format: Literal["png", "jpeg", "webp"] = "png", quality: int = 90) -> bytes:  # noqa: A002
+    """An array as the bytes of a picture file.
+
+    Parameters
+    ----------
+    array : ndarray of uint8, shape (H, W, 3) or (H, W)
+    format : {"png", "jpeg", "webp"}
+        PNG keeps every value.
+    quality : int
+        Of JPEG and WebP.
+
+    Returns
+    -------
+    bytes
+    """
+    buffer = BytesIO()
+    image = Image.fromarray(np.ascontiguousarray(array))
+    if format == "png":
+        image.save(buffer, "PNG", compress_level=3)
+    else:
+        image.save(buffer, format.upper(), quality=quality)
+    return buffer.getvalue()
+
+
+class _Plan(NamedTuple):
+    """The picture is resized to width × height; a square of that side is cut at left, top."""
+
+    width: int
+    height: int
+    left: int
+    top: int
+    side: int
+
+
+def _plan(width: int, height: int, cropping: Cropping, center: tuple[float, float]) -> _Plan:
+    side = cropping.image_size
+    # As timm: at crop_pct 1 or less the resized picture is never smaller than the crop, so nothing is padded.
+    scaled = max(side, math.floor(side / cropping.crop_pct))
+    if cropping.crop_mode == "squash":
+        new_width = new_height = scaled
+    elif width <= height:
+        new_width, new_height = scaled, int(scaled * height / width)
+    else:
+        new_width, new_height = int(scaled * width / height), scaled
+    across, down = (min(1.0, max(0.0, float(part))) for part in center)
+    # Python rounds halves to the even number, and so does torchvision's CenterCrop, with this very expression.
+    return _Plan(new_width, new_height, round((new_width - side) * across), round((new_height - side) * down), side)
+
+
+def _cropping(spec: SeesCrop | tuple[int, float, str]) -> Cropping:
+    if isinstance(spec, Cropping):
+        return spec
+    if isinstance(spec, tuple):
+        return Cropping(*spec)
+    return Cropping(spec.image_size, spec.crop_pct, spec.interpolation, getattr(spec, "crop_mode", "center"))
+
+
+def _filter(interpolation: str) -> Image.Resampling:
+    try:
+        return _FILTERS[interpolation]
+    except KeyError:
+        raise ValueError(f"interpolation {interpolation!r} is none of {', '.join(_FILTERS)}") from None
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ExplorerError("picture-too-many-pixels", limit=MAX_PIXELS // 1_000_000)
+    if min(width, height) < MIN_SIDE:
+        raise ExplorerError("picture-too-narrow", width=width, height=height, minimum=MIN_SIDE)
+    if max(width, height) > MAX_RATIO * min(width, height):
+        raise ExplorerError("picture-too-long", width=width, height=height, ratio=MAX_RATIO)
+
+
+def _identify(data: bytes) -> Image.Image:
+    """Read the header, with the decoders of the six formats and no others."""
+    formats: tuple[str, ...] = _FORMATS
+    heif = data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
+    if heif:
+        _register_heif()
+        formats = ("HEIF",)
+    try:
+        return Image.open(BytesIO(data), formats=formats)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ExplorerError("picture-too-many-pixels", limit=MAX_PIXELS // 1_000_000) from error
+    except UnidentifiedImageError as error:
+        known = heif or data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+        raise ExplorerError("picture-broken" if known else "picture-not-an-image") from error
+    except Exception as error:  # as in open_picture: a header can hold anything
+        raise ExplorerError("picture-broken") from error
+
+
+def _register_heif() -> None:
+    """Teach Pillow HEIC, on the first such file: the plugin takes a while to load, and may be missing."""
+    try:
+        from pillow_heif import register_heif_opener
+    except (ImportError, OSError) as error:  # OSError: its library does not load here
+        raise ExplorerError("picture-heic-unavailable") from error
+    register_heif_opener(thumbnails=False)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """8-bit sRGB, on white where the picture is transparent."""
+    if image.mode in {"I", "F"}:
+        # 32 bits a pixel are measurements without an agreed white; guessing one would fake the picture.
+        raise ExplorerError("picture-depth")
+    if image.mode.startswith("I;16"):
+        return _from_16_bit_gray(image)
+    if image.mode == "1":
+        image = image.convert("L")
+    transparent = image.has_transparency_data
+    if transparent or image.mode in {"P", "PA"}:
+        profile = image.info.get("icc_profile")
+        image = image.convert("RGBA" if transparent else "RGB")
+        image.info["icc_profile"] = profile
+    alpha = image.getchannel("A") if transparent else None
+    rgb = _to_srgb(image.convert("RGB") if transparent else image, image.info.get("icc_profile"))
+    if alpha is None:
+        return rgb
+    white = Image.new("RGB", rgb.size, "white")
+    white.paste(rgb, mask=alpha)
+    return white
+
+
+def _from_16_bit_gray(image: Image.Image) -> Image.Image:
+    # Pillow's own conversion clips at 255 instead of scaling.
+    values = np.asarray(image).astype(np.uint32)
+    gray = ((values + 128) // 257).astype(np.uint8)
+    key = image.info.get("transparency")
+    if isinstance(key, int):
+        gray[values == key] = 255
+    return Image.fromarray(gray).convert("RGB")
+
+
+def _to_srgb(image: Image.Image, profile: object) -> Image.Image:
+    if image.mode == "LAB":
+        # Pillow converts Lab by a profile only.
+        transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), _srgb(), "LAB", "RGB")
+        return _applied(transform, image)
+    if isinstance(profile, bytes) and profile:
+        # A profile may be damaged, or made for another colour model: the pixels are shown as they are, then.
+        try:
+            source = ImageCms.ImageCmsProfile(BytesIO(profile))
+            # Converting sRGB to sRGB only rounds: such pictures keep their very pixels.
+            if "srgb" not in ImageCms.getProfileDescription(source).lower():
+                return _applied(ImageCms.buildTransform(source, _srgb(), image.mode, "RGB"), image)
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass
+    return image.convert("RGB")
+
+
+@cache
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+
+def _applied(transform: ImageCms.ImageCmsTransform, image: Image.Image) -> Image.Image:
+    result = ImageCms.applyTransform(image, transform)
+    if result is None:  # only when it is asked to work in place
+        raise ValueError("no picture came back")
+    return result
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _orientation(image: Image.Image) -> int:
+    """The orientation that EXIF notes; asked after loading, since some decoders turn the picture themselves."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # noqa: BLE001 - damaged notes about a picture are no reason to refuse it
+        return 1
+    return value if isinstance(value, int) else 1
