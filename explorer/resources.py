@@ -1,0 +1,53 @@
+"""Where the files lie that come with the program but are no Python: assets and notebooks.
+
+In a checkout they lie beside the package (``assets/``, ``notebooks/``), in an installed wheel inside it
+(``explorer/_assets``, ``explorer/_notebooks``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["assets_path", "notebooks_path", "templates_path"]
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def assets_path(*parts: str) -> Path:
+    """Path of a file or folder among the assets.
+
+    Parameters
+    ----------
+    *parts : str
+        Path below ``assets``: ``assets_path("models", "flexi")``. It need not exist.
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    return _folder("assets").joinpath(*parts)
+
+
+def notebooks_path(*parts: str) -> Path:
+    """Path of a file or folder among the notebooks.
+
+    Parameters
+    ----------
+    *parts : str
+        Path below ``notebooks``: ``notebooks_path("explorer.ipynb")``. It need not exist.
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    return _folder("notebooks").joinpath(*parts)
+
+
+def templates_path() -> Path:
+    """Folder that Voilà searches as one more of Jupyter's data folders: it holds our page's template."""
+    return _PACKAGE / "page"
+
+
+def _folder(name: str) -> Path:
+    installed = _PACKAGE / f"_{name}"
+    return installed if installed.is_dir() else _PACKAGE.parent / name
