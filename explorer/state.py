@@ -1,0 +1,276 @@
+"""The one observable object behind a page: what was chosen, and what came of it.
+
+Controls write the *inputs*; a change of an input that a trace depends on makes one request. The *outputs* are
+written here alone. Panels subscribe, and hear of changes that belong together (a new trace with a new layer and
+head) once, as a set of names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+
+from explorer.errors import ExplorerError
+from explorer.images import Picture
+from explorer.texts import LANGUAGES
+from explorer.tracer import Answerer, Deliver, Progress, TraceAnswer, Tracer, TraceRequest
+
+if TYPE_CHECKING:
+    from explorer.labels import Labels
+    from explorer.specs import ModelSpec
+    from explorer.trace import Trace
+
+__all__ = ["MEAN_OF_HEADS", "ExplorerState"]
+
+#: Value of :attr:`ExplorerState.head` that stands for the mean over a layer's heads.
+MEAN_OF_HEADS = -1
+
+#: Inputs that a trace depends on.
+_REQUESTED = ("picture", "crop", "model", "random_weights", "patch_size", "image_size", "intervention")
+
+Listener = Callable[[frozenset[str]], None]
+
+
+class ExplorerState(traitlets.HasTraits):
+    """What a page shows.
+
+    Parameters
+    ----------
+    answerer : callable, optional
+        What answers trace requests; see :class:`explorer.tracer.Tracer`.
+    deliver : callable, optional
+        What brings answers back to this thread.
+    **inputs
+        First values of the inputs.
+
+    Attributes
+    ----------
+    picture : Picture or None
+    crop : (float, float)
+        Where the square crop lies (0.5, 0.5: centred).
+    model : str
+    random_weights : bool
+        Look at the model's architecture alone.
+    patch_size, image_size : int
+        0 until a model is there, then the sizes that are shown.
+    intervention : Intervention or None
+    language : str
+    layer, head : int
+        Counted from 0; ``head`` may be :data:`MEAN_OF_HEADS`.
+    token : int
+        The picked token, prefix tokens first.
+    dimension : int
+        The picked dimension of the embedding.
+    trace, labels : outputs
+        Of the last request that was answered.
+    progress : Progress or None
+        Output: what is being computed.
+    error : BaseException or None
+        Output: what went wrong last; an :class:`ExplorerError` is told in words.
+    """
+
+    picture = traitlets.Instance(Picture, allow_none=True)
+    crop = traitlets.Tuple(traitlets.Float(0.5), traitlets.Float(0.5))
+    model = traitlets.Unicode("bundled")
+    random_weights = traitlets.Bool(False)
+    patch_size = traitlets.Int(0, min=0)
+    image_size = traitlets.Int(0, min=0)
+    intervention = traitlets.Any(None, allow_none=True)
+    language = traitlets.Enum(tuple(LANGUAGES), default_value="en")
+    layer = traitlets.Int(0)
+    head = traitlets.Int(0)
+    token = traitlets.Int(0)
+    dimension = traitlets.Int(0)
+
+    trace: Trace | None = traitlets.Any(None, allow_none=True)  # type: ignore[assignment]
+    labels: Labels | None = traitlets.Any(None, allow_none=True)  # type: ignore[assignment]
+    progress: Progress | None = traitlets.Any(None, allow_none=True)  # type: ignore[assignment]
+    error: BaseException | None = traitlets.Any(None, allow_none=True)  # type: ignore[assignment]
+
+    def __init__(self, *, answerer: Answerer | None = None, deliver: Deliver | None = None, **inputs: Any) -> None:
+        super().__init__(**inputs)
+        self._listeners: list[Listener] = []
+        self._changes: set[str] = set()
+        self._depth = 0
+        self._settling = False
+        self._answered: TraceRequest | None = None
+        self._tracer = Tracer(
+            on_answer=self._show,
+            on_failure=self._fail,
+            on_progress=self._report,
+            answerer=answerer,
+            deliver=deliver,
+        )
+        self.observe(self._note, names=traitlets.All)
+        if self.picture is not None:
+            self.request()
+
+    @property
+    def spec(self) -> ModelSpec | None:
+        """Facts of the model that is shown."""
+        return None if self.trace is None else self.trace.spec
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being computed."""
+        return self.progress is not None
+
+    # -- listeners -------------------------------------------------------------------------------------------------
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Hear of changes: ``listener`` is called with the names of all that changed together.
+
+        Returns
+        -------
+        callable
+            Ends the subscription.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Changes made inside are told once, at the end, and make at most one request."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if self._depth == 0:
+                self._tell()
+
+    def _note(self, change: dict[str, Any]) -> None:
+        self._changes.add(change["name"])
+        if self._depth == 0:
+            self._tell()
+
+    def _tell(self) -> None:
+        changes = frozenset(self._changes)
+        self._changes.clear()
+        if not changes:
+            return
+        if not self._settling and not changes.isdisjoint(_REQUESTED):
+            if "model" in changes:
+                # Another model has sizes of its own.
+                self._settle(patch_size=0, image_size=0)
+            self.request()
+        for listener in tuple(self._listeners):
+            try:
+                listener(changes)
+            except Exception as error:  # noqa: BLE001 - one broken panel must not silence the others
+                self._settle(error=error)
+
+    def _settle(self, **values: Any) -> None:
+        """Write values that ask for nothing."""
+        before, self._settling = self._settling, True
+        try:
+            with self.batch():
+                for name, value in values.items():
+                    setattr(self, name, value)
+        finally:
+            self._settling = before
+
+    # -- requests and answers --------------------------------------------------------------------------------------
+
+    def request(self) -> None:
+        """Ask for the trace of the inputs as they are now; nothing happens before there is a picture."""
+        if self.picture is None:
+            return
+        self._settle(progress=Progress(phase="loading" if self.trace is None else "tracing"), error=None)
+        self._tracer.submit(
+            TraceRequest(
+                picture=self.picture,
+                model=self.model,
+                random_weights=self.random_weights,
+                crop=self.crop,
+                patch_size=self.patch_size,
+                image_size=self.image_size,
+                intervention=self.intervention,
+            )
+        )
+
+    def cancel(self) -> None:
+        """Stop what is being computed; the inputs return to what is shown."""
+        self._tracer.cancel()
+        self._return(None)
+
+    def dismiss(self) -> None:
+        """The error was read."""
+        self._settle(error=None)
+
+    def report(self, error: BaseException) -> None:
+        """Show a failure on the page."""
+        self._settle(error=error)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until nothing is being computed; see :meth:`explorer.tracer.Tracer.wait`."""
+        return self._tracer.wait(timeout)
+
+    def close(self) -> None:
+        """End the tracer's thread."""
+        self._tracer.close()
+
+    def _report(self, progress: Progress) -> None:
+        self._settle(progress=progress)
+
+    def _show(self, answer: TraceAnswer) -> None:
+        trace, first = answer.trace, self.trace is None
+        spec = trace.spec
+        self._answered = answer.request
+        token = self.token
+        if first or (self.trace is not None and self.trace.grid != trace.grid):
+            token = self._same_place(trace)
+        self._settle(
+            trace=trace,
+            labels=answer.labels,
+            patch_size=trace.patch_size,
+            image_size=trace.image.shape[0],
+            layer=min(max(self.layer, 0), spec.depth - 1),
+            head=min(max(self.head, MEAN_OF_HEADS), spec.heads - 1),
+            token=min(max(token, 0), trace.num_tokens - 1),
+            dimension=min(max(self.dimension, 0), spec.dim - 1),
+            progress=None,
+            error=None,
+        )
+
+    def _same_place(self, trace: Trace) -> int:
+        """The token that lies where the picked one lay; the middle of the picture at first."""
+        row, col = 0.5, 0.5
+        if self.trace is not None:
+            old = self.trace
+            if self.token < old.num_prefix:
+                return min(self.token, max(trace.num_prefix - 1, 0))
+            patch = int(old.patch_index[self.token - old.num_prefix])
+            row = (patch // old.grid[1] + 0.5) / old.grid[0]
+            col = (patch % old.grid[1] + 0.5) / old.grid[1]
+        rows, cols = trace.grid
+        patch = min(int(row * rows), rows - 1) * cols + min(int(col * cols), cols - 1)
+        places = {int(index): n for n, index in enumerate(trace.patch_index)}
+        return trace.num_prefix + places.get(patch, 0)
+
+    def _fail(self, request: TraceRequest, error: BaseException) -> None:
+        self._return(error)
+
+    def _return(self, error: BaseException | None) -> None:
+        """Back to the inputs of what is shown, so that controls and pictures agree."""
+        values: dict[str, Any] = {"progress": None, "error": error}
+        if self._answered is not None and self.trace is not None:
+            shown = self._answered
+            values |= {
+                "picture": shown.picture,
+                "model": shown.model,
+                "random_weights": shown.random_weights,
+                "crop": shown.crop,
+                "patch_size": self.trace.patch_size,
+                "image_size": self.trace.image.shape[0],
+                "intervention": shown.intervention,
+            }
+        self._settle(**values)
+
+
+def is_expected(error: BaseException) -> bool:
+    """Whether a failure can be told in words that help."""
+    return isinstance(error, ExplorerError)

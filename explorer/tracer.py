@@ -1,0 +1,292 @@
+"""From a request to a trace, without making anyone wait: the latest request wins, stale answers are dropped.
+
+A :class:`TraceRequest` says all that a trace depends on. A :class:`Tracer` answers requests from one thread of its
+own, so that the page stays alive while a model is downloaded, loaded or run. What it needs from the outside is
+handed to it (the function that answers, the function that brings the answer back to the caller's thread), so that
+the same requests can later be answered by another process or another machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from explorer.errors import ExplorerError
+
+if TYPE_CHECKING:
+    from explorer.images import Picture
+    from explorer.interventions import Intervention
+    from explorer.labels import Labels
+    from explorer.models import ExplorerModel
+    from explorer.trace import Trace
+
+__all__ = ["Answerer", "Cancelled", "Deliver", "Progress", "TraceAnswer", "TraceRequest", "Tracer", "kernel_delivery"]
+
+#: Traces are kept until together they are larger than this; one of the bundled model is about 3 MB.
+REMEMBERED_BYTES = 150_000_000
+#: Loaded models that are kept.
+REMEMBERED_MODELS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceRequest:
+    """All that a trace depends on.
+
+    Parameters
+    ----------
+    picture : Picture
+        The upright picture, whole.
+    crop : (float, float)
+        Where the square crop lies, as fractions of the way that it can be moved (0.5, 0.5: centred).
+    model : str
+        Name of a bundled or timm model, or a folder.
+    random_weights : bool
+        Look at the architecture alone.
+    patch_size, image_size : int
+        Sides in pixels; 0 is the model's own.
+    intervention : Intervention or None
+        What is changed in the run.
+    """
+
+    picture: Picture
+    model: str = "bundled"
+    random_weights: bool = False
+    crop: tuple[float, float] = (0.5, 0.5)
+    patch_size: int = 0
+    image_size: int = 0
+    intervention: Intervention | None = None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What two requests with the same answer have in common (the picture by the digest of its bytes)."""
+        return (
+            self.picture.digest,
+            self.model,
+            self.random_weights,
+            self.crop,
+            self.patch_size,
+            self.image_size,
+            self.intervention,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceAnswer:
+    """A trace, with the request that it answers and the names of the classes."""
+
+    request: TraceRequest
+    trace: Trace
+    labels: Labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What is being done: ``phase`` is *loading*, *downloading* or *tracing*; ``total`` 0 where nobody knows."""
+
+    phase: str
+    done: int = 0
+    total: int = 0
+
+
+class Cancelled(Exception):
+    """The request is no longer wanted."""
+
+
+Report = Callable[[Progress], None]
+Answerer = Callable[[TraceRequest, Report, Callable[[], bool]], TraceAnswer]
+Deliver = Callable[[Callable[[], None]], None]
+
+
+def kernel_delivery() -> Deliver:
+    """How a worker thread hands an answer to the thread that this is called from.
+
+    Returns
+    -------
+    callable
+        Under a running event loop (a kernel) it schedules on that loop, so that widgets are touched by one
+        thread alone; without one it calls at once.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return lambda call: call()
+
+    def deliver(call: Callable[[], None]) -> None:
+        # A page that was closed has no loop any more; its answers are wanted by nobody.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(call)
+
+    return deliver
+
+
+class ModelAnswerer:
+    """Answers requests in this process: loads (and downloads) models, runs them, remembers both."""
+
+    def __init__(self) -> None:
+        self._models: OrderedDict[tuple[str, bool], ExplorerModel] = OrderedDict()
+        self._answers: OrderedDict[tuple[object, ...], TraceAnswer] = OrderedDict()
+
+    def __call__(self, request: TraceRequest, report: Report, cancelled: Callable[[], bool]) -> TraceAnswer:
+        known = self._answers.get(request.key)
+        if known is not None:
+            self._answers.move_to_end(request.key)
+            return known
+        model = self._model(request, report, cancelled)
+        if cancelled():
+            raise Cancelled
+        report(Progress(phase="tracing"))
+        from explorer.engine import trace_image
+
+        trace = trace_image(
+            model,
+            request.picture,
+            patch_size=request.patch_size or None,
+            image_size=request.image_size or None,
+            crop=request.crop,
+            intervention=request.intervention,
+        )
+        answer = TraceAnswer(request=request, trace=trace, labels=model.labels)
+        self._answers[request.key] = answer
+        while len(self._answers) > 1 and sum(a.trace.nbytes for a in self._answers.values()) > REMEMBERED_BYTES:
+            self._answers.popitem(last=False)
+        return answer
+
+    def _model(self, request: TraceRequest, report: Report, cancelled: Callable[[], bool]) -> ExplorerModel:
+        key = (request.model, request.random_weights)
+        model = self._models.get(key)
+        if model is None:
+            report(Progress(phase="loading"))
+            from explorer.models import load_model
+
+            def downloading(done: int, total: int) -> None:
+                report(Progress(phase="downloading", done=done, total=total))
+
+            model = load_model(
+                request.model, pretrained=not request.random_weights, progress=downloading, cancelled=cancelled
+            )
+            self._models[key] = model
+            if len(self._models) > REMEMBERED_MODELS:
+                self._models.popitem(last=False)
+        self._models.move_to_end(key)
+        return model
+
+
+class Tracer:
+    """Answers the latest request, in a thread of its own.
+
+    Parameters
+    ----------
+    on_answer : callable
+        Called with a :class:`TraceAnswer`, on the caller's side.
+    on_failure : callable
+        Called with the request and the exception: an :class:`~explorer.errors.ExplorerError` where the failure
+        is an expected one.
+    on_progress : callable
+        Called with a :class:`Progress`.
+    answerer : callable, optional
+        What turns a request into an answer; by default a :class:`ModelAnswerer`.
+    deliver : callable, optional
+        What brings calls back to the caller's thread; by default :func:`kernel_delivery`.
+
+    Notes
+    -----
+    Of requests made while another is being answered only the last is kept. The one under way is asked to stop (a
+    download does so at once, a run of the model at its end) and whatever it still says is dropped.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_answer: Callable[[TraceAnswer], None],
+        on_failure: Callable[[TraceRequest, BaseException], None],
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+        answerer: Answerer | None = None,
+        deliver: Deliver | None = None,
+    ) -> None:
+        self._on_answer = on_answer
+        self._on_failure = on_failure
+        self._on_progress = on_progress
+        self._answerer = answerer or ModelAnswerer()
+        self._deliver = deliver or kernel_delivery()
+        self._changed = threading.Condition()
+        self._generation = 0
+        self._pending: tuple[int, TraceRequest] | None = None
+        self._busy = False
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def submit(self, request: TraceRequest) -> None:
+        """Ask for a trace; earlier requests are no longer wanted."""
+        with self._changed:
+            self._generation += 1
+            self._pending = (self._generation, request)
+            if self._thread is None:
+                # A daemon: a kernel that ends does not wait for a download.
+                self._thread = threading.Thread(target=self._work, name="vit-explorer-tracer", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def cancel(self) -> None:
+        """Want nothing any more; the request under way is asked to stop."""
+        with self._changed:
+            self._generation += 1
+            self._pending = None
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Cancel, and let the thread end."""
+        with self._changed:
+            self._closed = True
+        self.cancel()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until nothing is asked for or under way (for scripts and tests; a page never waits).
+
+        Returns
+        -------
+        bool
+            False if ``timeout`` seconds went by first.
+        """
+        with self._changed:
+            return self._changed.wait_for(lambda: self._pending is None and not self._busy, timeout)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._pending is not None or self._closed)
+                if self._pending is None:
+                    return
+                generation, request = self._pending
+                self._pending = None
+                self._busy = True
+            self._answer(generation, request)
+
+    def _answer(self, generation: int, request: TraceRequest) -> None:
+        def wanted() -> bool:
+            return generation == self._generation
+
+        def say(call: Callable[[], None]) -> None:
+            # Asked again on the caller's side: between the two, a newer request may have been made there.
+            self._deliver(lambda: call() if wanted() else None)
+
+        try:
+            answer = self._answerer(
+                request, lambda progress: say(lambda: self._on_progress(progress)), lambda: not wanted()
+            )
+            if answer.request is not request:
+                answer = replace(answer, request=request)
+            say(lambda: self._on_answer(answer))
+        except Cancelled:
+            return
+        except ExplorerError as error:
+            expected = error
+            say(lambda: self._on_failure(request, expected))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is shown on the page, not lost in a thread
+            unexpected = error
+            say(lambda: self._on_failure(request, unexpected))

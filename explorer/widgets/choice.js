@@ -1,0 +1,147 @@
+// One of several options: a native menu, radio buttons drawn as segments, or a slider with steps to either side.
+
+/** @typedef {{ value: string | number, label: string, group?: string, note?: string, disabled?: boolean }} Option */
+
+let names = 0;
+
+/** @param {{ model: any, el: HTMLElement }} context */
+function render({ model, el }) {
+  const root = document.createElement("div");
+  root.className = `vx-choice vx-choice-${model.get("kind")}`;
+  const caption = document.createElement("span");
+  caption.className = "vx-choice-label";
+  caption.id = `vx-choice-${++names}`;
+  const body = document.createElement("div");
+  body.className = "vx-choice-body";
+  root.append(caption, body);
+  el.append(root);
+
+  /** @returns {Option[]} */
+  const options = () => model.get("options");
+  const choose = (value) => {
+    if (value === model.get("value")) return;
+    model.set("value", value);
+    model.save_changes();
+  };
+  const build = { menu, segments, slider }[model.get("kind")](body, caption.id, options, choose, () => model.get("value"));
+  const fill = () => {
+    caption.textContent = model.get("label");
+    caption.hidden = !model.get("label");
+    root.classList.toggle("vx-disabled", model.get("disabled"));
+    root.inert = model.get("disabled");
+    build.fill();
+    build.mark();
+  };
+  for (const name of ["options", "label", "disabled"]) model.on(`change:${name}`, fill);
+  model.on("change:value", () => build.mark());
+  fill();
+}
+
+function menu(body, labelId, options, choose, value) {
+  const select = document.createElement("select");
+  select.className = "vx-select";
+  select.setAttribute("aria-labelledby", labelId);
+  body.append(select);
+  select.addEventListener("change", () => {
+    const option = options()[Number(select.value)];
+    if (option) choose(option.value);
+  });
+  return {
+    fill() {
+      select.replaceChildren();
+      let group = null;
+      options().forEach((option, index) => {
+        const item = new Option(option.label, String(index));
+        item.disabled = Boolean(option.disabled);
+        if (option.note) item.title = option.note;
+        if (option.group && option.group !== group?.label) {
+          group = document.createElement("optgroup");
+          group.label = option.group;
+          select.append(group);
+        }
+        (option.group ? group : select).append(item);
+      });
+    },
+    mark() {
+      select.value = String(options().findIndex((option) => option.value === value()));
+    },
+  };
+}
+
+function segments(body, labelId, options, choose, value) {
+  body.setAttribute("role", "radiogroup");
+  body.setAttribute("aria-labelledby", labelId);
+  const name = `${labelId}-group`;
+  return {
+    fill() {
+      body.replaceChildren();
+      options().forEach((option, index) => {
+        const label = document.createElement("label");
+        label.className = "vx-segment";
+        if (option.note) label.title = option.note;
+        const input = document.createElement("input");
+        input.type = "radio";
+        input.name = name;
+        input.value = String(index);
+        input.disabled = Boolean(option.disabled);
+        input.addEventListener("change", () => choose(option.value));
+        const text = document.createElement("span");
+        text.textContent = option.label;
+        label.append(input, text);
+        body.append(label);
+      });
+    },
+    mark() {
+      const index = options().findIndex((option) => option.value === value());
+      for (const input of body.querySelectorAll("input")) input.checked = Number(input.value) === index;
+    },
+  };
+}
+
+function slider(body, labelId, options, choose, value) {
+  const button = (text, step) => {
+    const item = document.createElement("button");
+    item.type = "button";
+    item.className = "vx-step";
+    item.textContent = text;
+    item.setAttribute("aria-labelledby", labelId);
+    item.tabIndex = -1; // the slider itself answers the arrow keys
+    item.addEventListener("click", () => move(Number(input.value) + step));
+    return item;
+  };
+  const input = document.createElement("input");
+  input.type = "range";
+  input.min = "0";
+  input.step = "1";
+  input.setAttribute("aria-labelledby", labelId);
+  const output = document.createElement("output");
+  output.className = "vx-slider-value";
+  body.append(button("‹", -1), input, button("›", 1), output);
+  const say = (index) => {
+    const text = options()[index]?.label ?? "";
+    output.textContent = text;
+    input.setAttribute("aria-valuetext", text);
+  };
+  const move = (index) => {
+    const option = options()[index];
+    if (!option) return;
+    input.value = String(index);
+    say(index);
+    choose(option.value);
+  };
+  input.addEventListener("input", () => move(Number(input.value)));
+  return {
+    fill() {
+      input.max = String(Math.max(options().length - 1, 0));
+      // As wide as the longest label, so that nothing moves while sliding.
+      output.style.minWidth = `${Math.max(0, ...options().map((option) => option.label.length))}ch`;
+    },
+    mark() {
+      const index = options().findIndex((option) => option.value === value());
+      input.value = String(Math.max(index, 0));
+      say(index);
+    },
+  };
+}
+
+export default { render };

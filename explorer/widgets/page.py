@@ -1,0 +1,61 @@
+"""Small parts of the page that have to live in the browser: its address, its style, what is in view, its contents."""
+
+from __future__ import annotations
+
+import pathlib
+
+import anywidget
+import traitlets
+
+__all__ = ["PageAddress", "SeenMarker", "StageNav", "StyleSheet"]
+
+_HERE = pathlib.Path(__file__).parent
+
+
+class PageAddress(anywidget.AnyWidget):
+    """Tells the kernel the page's query parameters, and the page its language and title.
+
+    Attributes
+    ----------
+    parameters : dict of str to str
+        The query parameters of the page's address; written by the browser, so hostile until checked.
+    language : str
+        Code of the language that the page is in; set as ``lang`` of the page's parts for fonts and readers.
+    title : str
+        Title of the browser's window where the page is ours (under Voilà).
+    """
+
+    _esm = _HERE / "page_address.js"
+    parameters = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
+    language = traitlets.Unicode("en").tag(sync=True)
+    title = traitlets.Unicode("ViT Explorer").tag(sync=True)
+
+
+class SeenMarker(anywidget.AnyWidget):
+    """Tells the kernel whether the part of the page that it stands in is in view, or about to come into it."""
+
+    _esm = _HERE / "seen_marker.js"
+    visible = traitlets.Bool(False).tag(sync=True)
+
+
+class StageNav(anywidget.AnyWidget):
+    """The page's contents, one link a stage; the stage in view is marked.
+
+    Attributes
+    ----------
+    stages : list of dict
+        ``id`` (a CSS class of the section without its ``vx-stage-``), ``number``, ``name``.
+    label : str
+        What a screen reader calls the list.
+    """
+
+    _esm = _HERE / "stage_nav.js"
+    stages = traitlets.List(traitlets.Dict()).tag(sync=True)
+    label = traitlets.Unicode("").tag(sync=True)
+
+
+class StyleSheet(anywidget.AnyWidget):
+    """Brings the page's style sheet, which works in Voilà and JupyterLab alike; shows nothing itself."""
+
+    _esm = "export default { render({ el }) { el.style.display = 'none'; } };"
+    _css = _HERE / "explorer.css"

@@ -1,0 +1,64 @@
+// The page's contents: links to the stages, with the one that is read marked.
+
+/** @param {{ model: any, el: HTMLElement }} context */
+function render({ model, el }) {
+  const nav = document.createElement("nav");
+  nav.className = "vx-nav";
+  el.append(nav);
+  /** @type {Map<string, HTMLElement>} */
+  const links = new Map();
+  const section = (id) => (el.closest(".vx") ?? document).querySelector(`.vx-stage-${id}`);
+
+  const fill = () => {
+    nav.setAttribute("aria-label", model.get("label"));
+    nav.replaceChildren();
+    links.clear();
+    for (const { id, number, name } of model.get("stages")) {
+      const link = document.createElement("button");
+      link.type = "button";
+      link.className = "vx-nav-link";
+      const digit = document.createElement("span");
+      digit.className = "vx-nav-number";
+      digit.textContent = String(number);
+      const label = document.createElement("span");
+      label.textContent = name;
+      link.append(digit, label);
+      link.addEventListener("click", () => {
+        const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+        section(id)?.scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" });
+      });
+      nav.append(link);
+      links.set(id, link);
+    }
+    mark();
+  };
+
+  // The stage that is read is the last one whose top has passed the upper third of the window.
+  const mark = () => {
+    let current = "";
+    for (const id of links.keys()) {
+      const top = section(id)?.getBoundingClientRect().top;
+      if (top !== undefined && (current === "" || top < window.innerHeight / 3)) current = id;
+    }
+    for (const [id, link] of links) {
+      if (id === current) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+  };
+
+  let waiting = 0;
+  const later = () => {
+    if (!waiting) waiting = requestAnimationFrame(() => ((waiting = 0), mark()));
+  };
+  model.on("change:stages", fill);
+  model.on("change:label", fill);
+  document.addEventListener("scroll", later, { capture: true, passive: true });
+  fill();
+  later();
+  return () => {
+    document.removeEventListener("scroll", later, { capture: true });
+    cancelAnimationFrame(waiting);
+  };
+}
+
+export default { render };
