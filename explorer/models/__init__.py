@@ -1,0 +1,242 @@
+"""Models: bundled, downloaded or in a folder, at any patch and input size."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from explorer.arrays import ModelArrays
+from explorer.errors import ExplorerError
+from explorer.models.extraction import check_supported, model_arrays, model_spec, resized_arrays
+from explorer.models.folders import FolderConfig, build_from_folder, build_random, check_architecture, read_config
+from explorer.resources import assets_path
+from explorer.sizes import check_size
+from explorer.specs import ModelSpec
+from explorer.torch_compat import import_timm
+
+import_timm()
+
+from timm import create_model, list_models  # noqa: E402
+from timm.models import split_model_name_tag  # noqa: E402
+
+if TYPE_CHECKING:
+    from timm.models.vision_transformer import VisionTransformer
+
+    from explorer.labels import Labels
+
+__all__ = ["ExplorerModel", "load_model", "wrap_model"]
+
+#: What ``bundled`` stands for.
+BUNDLED = "flexi"
+#: Patch and input sizes of one model that are kept; each costs an embedding and a table of positions.
+_VARIANTS = 8
+
+
+class ExplorerModel:
+    """A model with all that is known of it.
+
+    Parameters
+    ----------
+    name : str
+        What the user asked for.
+    spec : ModelSpec
+    model : VisionTransformer
+        The timm module, in float32.
+    folder : Path, optional
+        Where it was loaded from.
+    """
+
+    def __init__(self, name: str, spec: ModelSpec, model: VisionTransformer, folder: Path | None = None) -> None:
+        self.name = name
+        self.spec = spec
+        self.model = model
+        self.arrays = model_arrays(model, spec)
+        self.folder = folder
+        self._lock = threading.Lock()
+        self._variants: OrderedDict[tuple[int, int], tuple[VisionTransformer, ModelArrays]] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return f"ExplorerModel({self.name!r}, {self.spec.num_params / 1e6:.1f} M parameters)"
+
+    @cached_property
+    def labels(self) -> Labels:
+        """Names of the classes."""
+        from explorer.labels import labels_for
+
+        return labels_for(self.model.pretrained_cfg, self.folder)
+
+    def at(self, patch_size: int | None = None, image_size: int | None = None) -> tuple[VisionTransformer, ModelArrays]:
+        """The model at another patch or input size.
+
+        𝑬 is resampled with FlexiViT's PI-resize and 𝑬_pos interpolated by timm's own functions, always from the
+        original weights: resizing twice would lose twice.
+
+        Parameters
+        ----------
+        patch_size, image_size : int, optional
+            Sides in pixels, where they are to differ from the model's own.
+
+        Returns
+        -------
+        VisionTransformer, ModelArrays
+            All layers are shared with the original.
+
+        Raises
+        ------
+        ExplorerError
+            If the sizes do not fit each other, or a trace would be too large.
+        """
+        spec = self.spec
+        patch_size, image_size = patch_size or spec.patch_size, image_size or spec.image_size
+        if (patch_size, image_size) == (spec.patch_size, spec.image_size):
+            return self.model, self.arrays
+        check_size(spec, image_size, patch_size)
+        key = (patch_size, image_size)
+        with self._lock:
+            if key not in self._variants:
+                module = _resized(self.model, patch_size, image_size)
+                self._variants[key] = module, resized_arrays(self.arrays, module)
+                if len(self._variants) > _VARIANTS:
+                    self._variants.popitem(last=False)
+            self._variants.move_to_end(key)
+            return self._variants[key]
+
+
+def load_model(
+    name: str | os.PathLike[str] = "bundled",
+    *,
+    pretrained: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> ExplorerModel:
+    """Load a model.
+
+    Parameters
+    ----------
+    name : str or path
+        ``bundled``, another folder of ``assets/models``, a ``VisionTransformer`` of timm by name
+        (``vit_base_patch16_224.augreg_in21k_ft_in1k``), or a folder with ``config.json`` and ``model.safetensors``.
+    pretrained : bool
+        False for random weights: the architecture alone, without any download.
+    progress : callable, optional
+        Told how many bytes of how many are there, during a download.
+    cancelled : callable, optional
+        Asked during a download whether it is still wanted.
+
+    Returns
+    -------
+    ExplorerModel
+
+    Raises
+    ------
+    ExplorerError
+        ``model-…`` if there is no such model, or it is none that can be explored; ``hub-…`` if it cannot be
+        downloaded.
+    """
+    asked = os.fspath(name)
+    folder = _folder(asked)
+    if folder is not None:
+        return _load_folder(folder, asked, pretrained)
+    timm_name = _timm_name(asked)
+    if not pretrained:
+        config = FolderConfig(*_registered(timm_name))
+        return wrap_model(build_random(config, asked), asked, random_weights=True)
+    # Refused before anything is downloaded.
+    with torch.device("meta"):
+        check_supported(create_model(timm_name), asked)
+    from explorer import hub
+
+    found = hub.cached(timm_name)
+    if found is None:
+        found = hub.fetch(timm_name, progress or (lambda done, total: None), cancelled or (lambda: False))
+    return _load_folder(found, asked, pretrained)
+
+
+def wrap_model(model: VisionTransformer, name: str = "", *, random_weights: bool = False) -> ExplorerModel:
+    """A timm module that was made elsewhere, for exploring.
+
+    Parameters
+    ----------
+    model : VisionTransformer
+        Set to evaluation, without gradients; in float32.
+    name : str
+        What to call it.
+    random_weights : bool
+        Whether it is untrained.
+
+    Raises
+    ------
+    ExplorerError
+        If it is none that can be explored.
+    """
+    check_supported(model, name)
+    model = model.requires_grad_(False).eval().float()
+    return ExplorerModel(name, model_spec(model, name, random_weights=random_weights), model)
+
+
+def _folder(name: str) -> Path | None:
+    """The folder that a name means; None if it is a name of timm's."""
+    bundled = assets_path("models", BUNDLED if name == "bundled" else name)
+    if name and name == Path(name).name and bundled.is_dir():
+        return bundled
+    if name == "bundled":
+        raise ExplorerError("model-bundled-missing")
+    path = Path(name).expanduser()
+    if path.is_dir() and name not in (".", ".."):
+        return path
+    if path.is_absolute() or name.startswith((".", "~")) or "\\" in name:
+        raise ExplorerError("model-folder-missing", name=name)
+    return None
+
+
+def _timm_name(name: str) -> str:
+    """timm's name in what the user typed, or an error that helps."""
+    plain = name.strip().removeprefix("hf-hub:").removeprefix("hf_hub:").removeprefix("timm/")
+    try:
+        check_architecture(plain, name)
+    except ExplorerError as error:
+        if error.code != "model-unknown":
+            raise
+        known = list_models(module="vision_transformer") + list_models(module="deit")
+        near = difflib.get_close_matches(split_model_name_tag(plain)[0], known, n=1)
+        if near:
+            raise ExplorerError("model-unknown-near", name=name, near=near[0]) from None
+        raise
+    return plain
+
+
+def _registered(name: str) -> tuple[str, dict[str, object], dict[str, object], dict[str, object]]:
+    from timm.models import get_pretrained_cfg
+
+    config = get_pretrained_cfg(name)
+    if config is None:
+        raise ExplorerError("model-unknown", name=name)
+    return split_model_name_tag(name)[0], {}, config.to_dict(), {}
+
+
+def _load_folder(folder: Path, name: str, pretrained: bool) -> ExplorerModel:
+    config = read_config(folder)
+    model = build_from_folder(config, folder, name) if pretrained else build_random(config, name)
+    spec = model_spec(model, name, random_weights=not pretrained, facts=config.facts)
+    return ExplorerModel(name, spec, model, folder)
+
+
+def _resized(model: VisionTransformer, patch_size: int, image_size: int) -> VisionTransformer:
+    """A model of another patch and input size that shares all layers but the embedding with the original."""
+    twin = copy.copy(model)
+    # copy.copy shares these tables, and set_input_size writes into them.
+    twin._modules = dict(model._modules)
+    twin._parameters = dict(model._parameters)
+    twin.patch_embed = copy.deepcopy(model.patch_embed)
+    with torch.no_grad():
+        twin.set_input_size(img_size=(image_size, image_size), patch_size=(patch_size, patch_size))
+    return twin.requires_grad_(False).eval()

@@ -1,0 +1,346 @@
+"""From a timm module to what is known of it: its :class:`ModelSpec` and its weights as NumPy arrays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from explorer.arrays import BlockArrays, LinearArrays, MlpArrays, ModelArrays, NormArrays, PoolArrays
+from explorer.errors import ExplorerError
+from explorer.numerics import Array
+from explorer.specs import ModelSpec
+from explorer.torch_compat import import_timm
+
+import_timm()
+
+from timm import layers  # noqa: E402
+from timm.models import deit, vision_transformer  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from timm.models.vision_transformer import VisionTransformer
+
+__all__ = ["check_supported", "model_arrays", "model_spec", "resized_arrays"]
+
+_POOLINGS = ("token", "avg", "max", "avgmax", "map", "prr")
+#: FlexiViT was trained with these at 240 pixels (Beyer et al. 2023).
+_FLEXI_PATCH_SIZES = (8, 10, 12, 15, 16, 20, 24, 30, 40, 48)
+#: Heads with as many outputs are classifiers, also in a CLIP architecture.
+_CLASS_COUNTS = (1000, 10450, 11221, 11821, 12000, 21841, 21843)
+
+
+def check_supported(model: nn.Module, name: str) -> None:
+    """Refuse a module that does something which slides 7 to 27 (and our arrays) do not describe.
+
+    Parameters
+    ----------
+    model : Module
+        May be without weights (on torch's ``meta`` device).
+    name : str
+        What the user called it.
+
+    Raises
+    ------
+    ExplorerError
+        ``model-not-supported`` for blocks that are parallel, differential or post-norm, for unknown layers, or
+        without pooling; ``model-input-not-supported`` if the input is no square of three colours.
+    """
+    if type(model) not in (vision_transformer.VisionTransformer, deit.VisionTransformerDistilled):
+        raise ExplorerError("model-wrong-architecture", name=name)
+    assert isinstance(model, vision_transformer.VisionTransformer)
+    try:
+        for block in model.blocks:
+            if type(block) is not vision_transformer.Block or type(block.attn) is not layers.Attention:
+                raise _Unknown
+            _describe_mlp(block.mlp)
+            for norm in (block.norm1, block.norm2, block.attn.q_norm, block.attn.k_norm, block.attn.norm):
+                _describe_norm(norm)
+            if any(type(scale) not in (layers.LayerScale, nn.Identity) for scale in (block.ls1, block.ls2)):
+                raise _Unknown
+        for norm in (model.norm_pre, model.norm, model.fc_norm, model.patch_embed.norm):
+            _describe_norm(norm)
+        if model.global_pool not in _POOLINGS or not len(model.blocks):
+            raise _Unknown
+        if model.attn_pool is not None:
+            _describe_pool(model.attn_pool)
+    except _Unknown:
+        raise ExplorerError("model-not-supported", name=name) from None
+    embed = model.patch_embed
+    square = embed.img_size is not None and len({*embed.img_size}) == 1 and len({*embed.patch_size}) == 1
+    if not square or model.in_chans != 3 or embed.dynamic_img_pad or embed.img_size[0] < embed.patch_size[0]:
+        raise ExplorerError("model-input-not-supported", name=name)
+
+
+def model_spec(
+    model: VisionTransformer, name: str, *, random_weights: bool, facts: Mapping[str, Any] | None = None
+) -> ModelSpec:
+    """Facts of a module that :func:`check_supported` accepts.
+
+    Parameters
+    ----------
+    model : VisionTransformer
+    name : str
+        What the user called it.
+    random_weights : bool
+    facts : mapping, optional
+        ``trained_patch_sizes`` and ``trained_image_sizes`` of a model that knows them.
+    """
+    config = model.pretrained_cfg
+    block = model.blocks[0]
+    architecture = str(config.get("architecture", ""))
+    patch_size, image_size = int(model.patch_embed.patch_size[0]), int(model.patch_embed.img_size[0])
+    facts = facts or {}
+    flexi = architecture.startswith("flexivit") and image_size == 240
+    outputs = model.num_classes
+    projection = "clip" in architecture and outputs > 0 and outputs not in _CLASS_COUNTS
+    mean, std = (tuple(float(value) for value in config.get(key, (0.5,) * 3)) for key in ("mean", "std"))
+    assert len(mean) == len(std) == 3
+    return ModelSpec(
+        name=name,
+        architecture=architecture,
+        image_size=image_size,
+        patch_size=patch_size,
+        depth=len(model.blocks),
+        heads=block.attn.num_heads,
+        dim=model.embed_dim,
+        head_dim=block.attn.head_dim,
+        mlp_dim=block.mlp.fc2.in_features,
+        num_classes=0 if projection else outputs,
+        num_params=sum(parameter.numel() for parameter in model.parameters()),
+        prefix_names=_prefix_names(model),
+        pooling=model.global_pool,
+        trained_patch_sizes=_sizes(facts, "trained_patch_sizes", _FLEXI_PATCH_SIZES if flexi else (patch_size,)),
+        trained_image_sizes=_sizes(facts, "trained_image_sizes", (image_size,)),
+        random_weights=random_weights,
+        mean=mean,
+        std=std,
+        crop_pct=float(config.get("crop_pct") or 0.875),
+        crop_mode=str(config.get("crop_mode") or "center"),
+        interpolation=str(config.get("interpolation") or "bicubic"),
+        mlp_gated=type(block.mlp) is not layers.Mlp,
+        projection_dim=outputs if projection else 0,
+        pool_include_prefix=bool(model.pool_include_prefix),
+    )
+
+
+def model_arrays(model: VisionTransformer, spec: ModelSpec) -> ModelArrays:
+    """The weights of a module as read-only arrays; they share its memory."""
+    return ModelArrays(
+        spec=spec,
+        **_size_dependent(model),
+        embed_norm=_norm(model.patch_embed.norm),
+        prefix_tokens=_prefix_tokens(model),
+        learned_pos_embed=model.pos_embed is not None,
+        norm_pre=_norm(model.norm_pre),
+        blocks=tuple(_block(block) for block in model.blocks),
+        norm=_norm(model.norm),
+        pool=None if model.attn_pool is None else _pool(model.attn_pool),
+        fc_norm=_norm(model.fc_norm),
+        heads=_heads(model),
+    )
+
+
+def resized_arrays(base: ModelArrays, model: VisionTransformer) -> ModelArrays:
+    """The arrays of the same model at another patch or image size: only 𝑬 and 𝑬_pos differ."""
+    return replace(base, **_size_dependent(model))
+
+
+class _Unknown(Exception):
+    """A layer that our arrays do not describe."""
+
+
+def _sizes(facts: Mapping[str, Any], key: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    values = facts.get(key)
+    if isinstance(values, list) and values and all(isinstance(value, int) and value > 0 for value in values):
+        return tuple(sorted({*values}))
+    return default
+
+
+def _numpy(tensor: torch.Tensor) -> Array:
+    """A read-only view of a tensor."""
+    array: Array = tensor.detach().numpy().view()
+    array.setflags(write=False)
+    return array
+
+
+def _own(array: Array) -> Array:
+    array = np.ascontiguousarray(array, dtype=np.float32)
+    array.setflags(write=False)
+    return array
+
+
+def _prefix_names(model: VisionTransformer) -> tuple[str, ...]:
+    names = ["CLS"] if model.cls_token is not None else []
+    if isinstance(model, deit.VisionTransformerDistilled):
+        names.append("DIST")
+    return (*names, *(f"REG{number + 1}" for number in range(model.num_reg_tokens)))
+
+
+def _prefix_tokens(model: VisionTransformer) -> Array:
+    tokens = [model.cls_token, getattr(model, "dist_token", None), model.reg_token]
+    parts = [token.detach().numpy()[0] for token in tokens if token is not None]
+    return _own(np.concatenate(parts) if parts else np.zeros((0, model.embed_dim)))
+
+
+def _size_dependent(model: VisionTransformer) -> dict[str, Any]:
+    embed = model.patch_embed
+    kernel = embed.proj.weight.detach().numpy()
+    table = np.zeros((model.num_prefix_tokens + embed.num_patches, model.embed_dim), dtype=np.float32)
+    if model.pos_embed is not None:
+        learned = model.pos_embed.detach().numpy()[0]
+        table[len(table) - len(learned) :] = learned
+    bias = np.zeros(model.embed_dim) if embed.proj.bias is None else embed.proj.bias.detach().numpy()
+    return {
+        "patch_size": int(embed.patch_size[0]),
+        "image_size": int(embed.img_size[0]),
+        # (D, C, P, P) to rows in the order of a patch's pixels: line, column, colour.
+        "embed_weight": _own(kernel.transpose(2, 3, 1, 0).reshape(-1, model.embed_dim)),
+        "embed_bias": _own(bias),
+        "pos_embed": _own(table),
+    }
+
+
+def _linear(linear: nn.Linear, part: slice = slice(None)) -> LinearArrays:
+    bias = None if linear.bias is None else _numpy(linear.bias[part])
+    return LinearArrays(weight=_numpy(linear.weight[part].T), bias=bias)
+
+
+def _describe_norm(norm: nn.Module) -> str | None:
+    if isinstance(norm, nn.Identity):
+        return None
+    if isinstance(norm, nn.LayerNorm):
+        return "layer"
+    if isinstance(norm, (layers.RmsNorm, layers.RmsNormFp32)):
+        return "rms"
+    raise _Unknown
+
+
+def _norm(norm: nn.Module) -> NormArrays | None:
+    kind = _describe_norm(norm)
+    if kind is None:
+        return None
+    weight, bias = norm.weight, getattr(norm, "bias", None)
+    return NormArrays(
+        kind=kind,
+        eps=float(norm.eps),  # type: ignore[arg-type]
+        weight=_numpy(weight) if isinstance(weight, torch.Tensor) else None,
+        bias=_numpy(bias) if isinstance(bias, torch.Tensor) else None,
+    )
+
+
+def _always(norm: nn.Module) -> NormArrays:
+    arrays = _norm(norm)
+    # A block without its norm could only come from a class that check_supported refuses.
+    assert arrays is not None
+    return arrays
+
+
+def _describe_activation(activation: nn.Module) -> str:
+    if isinstance(activation, nn.GELU):
+        return "gelu" if activation.approximate == "none" else "gelu_tanh"
+    name = type(activation).__name__
+    known = {"GELUTanh": "gelu_tanh", "QuickGELU": "quick_gelu", "SiLU": "silu", "Swish": "silu", "ReLU": "relu"}
+    known |= {"Sigmoid": "sigmoid", "GELU": "gelu"}
+    if name not in known:
+        raise _Unknown
+    return known[name]
+
+
+def _describe_mlp(mlp: nn.Module) -> str:
+    if type(mlp) not in (layers.Mlp, layers.GluMlp, layers.SwiGLU) or not isinstance(mlp.fc2, nn.Linear):
+        raise _Unknown
+    _describe_norm(mlp.norm)
+    return _describe_activation(mlp.act)
+
+
+def _mlp(mlp: nn.Module) -> MlpArrays:
+    activation = _describe_mlp(mlp)
+    gate = None
+    if type(mlp) is layers.SwiGLU:
+        fc1, gate = _linear(mlp.fc1_x), _linear(mlp.fc1_g)
+    elif type(mlp) is layers.GluMlp:
+        # One matrix holds both; which half is the gate depends on the model.
+        half = mlp.fc1.out_features // 2
+        first, second = _linear(mlp.fc1, slice(None, half)), _linear(mlp.fc1, slice(half, None))
+        fc1, gate = (first, second) if mlp.gate_last else (second, first)
+    else:
+        fc1 = _linear(mlp.fc1)
+    return MlpArrays(fc1=fc1, fc2=_linear(mlp.fc2), gate=gate, activation=activation, norm=_norm(mlp.norm))
+
+
+def _block(block: nn.Module) -> BlockArrays:
+    attention = block.attn
+    scaled = isinstance(block.ls1, layers.LayerScale)
+    ones = _own(np.ones(attention.proj.out_features))
+    return BlockArrays(
+        norm1=_always(block.norm1),
+        norm2=_always(block.norm2),
+        qkv=_linear(attention.qkv),
+        heads=attention.num_heads,
+        q_norm=_norm(attention.q_norm),
+        k_norm=_norm(attention.k_norm),
+        attn_norm=_norm(attention.norm),
+        attn_gate=None if attention.gate is None else _linear(attention.gate),
+        proj=_linear(attention.proj),
+        mlp=_mlp(block.mlp),
+        scale1=_numpy(block.ls1.gamma) if scaled else ones,
+        scale2=_numpy(block.ls2.gamma) if scaled else ones,
+        layer_scale=scaled,
+    )
+
+
+def _describe_pool(pool: nn.Module) -> str:
+    if type(pool) is layers.AttentionPoolLatent and pool.pos_embed is None and pool.pool in ("token", "avg"):
+        if pool.mlp is not None:
+            _describe_mlp(pool.mlp)
+        for norm in (pool.q_norm, pool.k_norm, pool.norm):
+            _describe_norm(norm)
+        return "map"
+    if type(pool) is layers.AttentionPoolPrr:
+        for norm in (pool.pre_norm, pool.post_norm):
+            _describe_norm(norm)
+        return "prr"
+    raise _Unknown
+
+
+def _pool(pool: nn.Module) -> PoolArrays:
+    kind = _describe_pool(pool)
+    if kind == "prr":
+        return PoolArrays(
+            kind=kind,
+            heads=pool.num_heads,
+            pool=pool.pool,
+            latent=None,
+            kv=None,
+            k_norm=None,
+            proj=None,
+            pre_norm=_norm(pool.pre_norm),
+            norm=_norm(pool.post_norm),
+            mlp=None,
+        )
+    with torch.no_grad():
+        # The queries are the same for every picture, so they are worked out once.
+        latent = pool.q(pool.latent[0]).reshape(pool.latent_len, pool.num_heads, pool.head_dim)
+        latent = pool.q_norm(latent).reshape(pool.latent_len, -1)
+    return PoolArrays(
+        kind=kind,
+        heads=pool.num_heads,
+        pool=pool.pool,
+        latent=_own(latent.numpy()),
+        kv=_linear(pool.kv),
+        k_norm=_norm(pool.k_norm),
+        proj=_linear(pool.proj) if isinstance(pool.proj, nn.Linear) else None,
+        pre_norm=None,
+        norm=_norm(pool.norm),
+        mlp=None if pool.mlp is None else _mlp(pool.mlp),
+    )
+
+
+def _heads(model: VisionTransformer) -> tuple[LinearArrays, ...]:
+    modules = [model.head, getattr(model, "head_dist", None)]
+    return tuple(_linear(head) for head in modules if isinstance(head, nn.Linear))
