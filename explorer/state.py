@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from explorer.errors import ExplorerError
 from explorer.images import Picture
 from explorer.texts import LANGUAGES
 from explorer.tracer import Answerer, Deliver, Progress, TraceAnswer, Tracer, TraceRequest
@@ -68,12 +67,14 @@ class ExplorerState(traitlets.HasTraits):
         Of the last request that was answered.
     progress : Progress or None
         Output: what is being computed.
+    failed : TraceRequest or None
+        Output: the request that could not be answered.
     error : BaseException or None
-        Output: what went wrong last; an :class:`ExplorerError` is told in words.
+        Output: what went wrong last; an :class:`~explorer.errors.ExplorerError` is told in words.
     """
 
     picture = traitlets.Instance(Picture, allow_none=True)
-    crop = traitlets.Tuple(traitlets.Float(0.5), traitlets.Float(0.5))
+    crop = traitlets.Tuple(traitlets.Float(), traitlets.Float(), default_value=(0.5, 0.5))
     model = traitlets.Unicode("bundled")
     random_weights = traitlets.Bool(False)
     patch_size = traitlets.Int(0, min=0)
@@ -88,6 +89,7 @@ class ExplorerState(traitlets.HasTraits):
     trace: Trace | None = traitlets.Any(None, allow_none=True)  # type: ignore[assignment]
     labels: Labels | None = traitlets.Any(None, allow_none=True)  # type: ignore[assignment]
     progress: Progress | None = traitlets.Any(None, allow_none=True)  # type: ignore[assignment]
+    failed: TraceRequest | None = traitlets.Any(None, allow_none=True)  # type: ignore[assignment]
     error: BaseException | None = traitlets.Any(None, allow_none=True)  # type: ignore[assignment]
 
     def __init__(self, *, answerer: Answerer | None = None, deliver: Deliver | None = None, **inputs: Any) -> None:
@@ -233,6 +235,7 @@ class ExplorerState(traitlets.HasTraits):
             token=min(max(token, 0), trace.num_tokens - 1),
             dimension=min(max(self.dimension, 0), spec.dim - 1),
             progress=None,
+            failed=None,
             error=None,
         )
 
@@ -252,6 +255,7 @@ class ExplorerState(traitlets.HasTraits):
         return trace.num_prefix + places.get(patch, 0)
 
     def _fail(self, request: TraceRequest, error: BaseException) -> None:
+        self._settle(failed=request)
         self._return(error)
 
     def _return(self, error: BaseException | None) -> None:
@@ -269,8 +273,3 @@ class ExplorerState(traitlets.HasTraits):
                 "intervention": shown.intervention,
             }
         self._settle(**values)
-
-
-def is_expected(error: BaseException) -> bool:
-    """Whether a failure can be told in words that help."""
-    return isinstance(error, ExplorerError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import ClassVar
@@ -105,6 +106,14 @@ class StagePanel(W.VBox):
         """*CLS*, or *patch 12 (row 1, column 4)*, in the page's language."""
         trace = self.state.trace
         return "" if trace is None else token_name(trace, token, self.state.language)
+
+    def stem(self, *parts: str) -> str:
+        """A file name for a saved picture: stage, model, sizes and whatever else tells pictures apart."""
+        trace = self.state.trace
+        if trace is None:
+            return self.stage
+        model = re.sub(r"[^A-Za-z0-9_.-]+", "-", trace.spec.name).strip("-.") or "model"
+        return "-".join((self.stage, model, f"patch{trace.patch_size}", *parts))
 
     # -- keeping up ------------------------------------------------------------------------------------------------
 

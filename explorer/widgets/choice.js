@@ -7,7 +7,6 @@ let names = 0;
 /** @param {{ model: any, el: HTMLElement }} context */
 function render({ model, el }) {
   const root = document.createElement("div");
-  root.className = `vx-choice vx-choice-${model.get("kind")}`;
   const caption = document.createElement("span");
   caption.className = "vx-choice-label";
   caption.id = `vx-choice-${++names}`;
@@ -23,7 +22,7 @@ function render({ model, el }) {
     model.set("value", value);
     model.save_changes();
   };
-  const build = { menu, segments, slider }[model.get("kind")](body, caption.id, options, choose, () => model.get("value"));
+  let build;
   const fill = () => {
     caption.textContent = model.get("label");
     caption.hidden = !model.get("label");
@@ -32,9 +31,18 @@ function render({ model, el }) {
     build.fill();
     build.mark();
   };
+  const make = () => {
+    const kind = model.get("kind");
+    root.className = `vx-choice vx-choice-${kind}`;
+    body.replaceChildren();
+    for (const name of ["role", "aria-labelledby"]) body.removeAttribute(name);
+    build = { menu, segments, slider }[kind](body, caption.id, options, choose, () => model.get("value"));
+    fill();
+  };
+  model.on("change:kind", make);
   for (const name of ["options", "label", "disabled"]) model.on(`change:${name}`, fill);
   model.on("change:value", () => build.mark());
-  fill();
+  make();
 }
 
 function menu(body, labelId, options, choose, value) {

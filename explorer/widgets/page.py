@@ -58,4 +58,4 @@ class StyleSheet(anywidget.AnyWidget):
     """Brings the page's style sheet, which works in Voilà and JupyterLab alike; shows nothing itself."""
 
     _esm = "export default { render({ el }) { el.style.display = 'none'; } };"
-    _css = _HERE / "explorer.css"
+    _css = "\n".join(path.read_text("utf-8") for path in (_HERE / "explorer.css", *sorted(_HERE.glob("stage_*.css"))))

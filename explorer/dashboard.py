@@ -1,0 +1,72 @@
+"""The page: the bar, and the stages in one column."""
+
+from __future__ import annotations
+
+import ipywidgets as W
+
+from explorer.panels.attention import AttentionPanel
+from explorer.panels.bar import ControlBar
+from explorer.panels.base import StagePanel, box
+from explorer.panels.classification import ClassificationPanel
+from explorer.panels.embedding import EmbeddingPanel
+from explorer.panels.overview import OverviewPanel
+from explorer.panels.patches import PatchesPanel
+from explorer.panels.position import PositionPanel
+from explorer.samples import open_sample, samples
+from explorer.state import ExplorerState
+from explorer.texts import LANGUAGES, text
+from explorer.widgets.page import PageAddress, StyleSheet
+
+__all__ = ["STAGES", "Dashboard"]
+
+#: The stages of the page, in the order of the slides.
+STAGES: tuple[type[StagePanel], ...] = (
+    OverviewPanel,
+    PatchesPanel,
+    EmbeddingPanel,
+    PositionPanel,
+    AttentionPanel,
+    ClassificationPanel,
+)
+
+
+class Dashboard(W.VBox):
+    """The whole explorer, for a page of its own (Voilà) or a notebook cell (JupyterLab).
+
+    Parameters
+    ----------
+    state : ExplorerState, optional
+        What is shown; by default the bundled model with the first sample photo. Keep it to look at, from your own
+        cells, what the page shows: ``dashboard.state.trace.blocks[4].attention[2]``.
+    lazy : bool
+        Build a stage when it is first seen, and keep it up to date only while it is in view.
+
+    Examples
+    --------
+    >>> from explorer import Dashboard
+    >>> dashboard = Dashboard()  # doctest: +SKIP
+    >>> dashboard.state.language = "ja"  # doctest: +SKIP
+    """
+
+    def __init__(self, state: ExplorerState | None = None, *, lazy: bool = True) -> None:
+        self.state = state if state is not None else ExplorerState(picture=open_sample(samples()[0].id))
+        self.address = PageAddress()
+        self.address.observe(lambda change: self._follow_address(), names="parameters")
+        self.stages = {panel.stage: panel(self.state, lazy=lazy, styled=False) for panel in STAGES}
+        self.bar = ControlBar(self.state, [(panel.stage, panel.number) for panel in STAGES])
+        stages = box(*self.stages.values(), classes=["vx-stages"])
+        super().__init__([StyleSheet(), self.address, self.bar, stages])
+        self.add_class("vx")
+        self.add_class("vx-page")
+        self.state.subscribe(self._changed)
+        self._changed(frozenset({"language"}))
+
+    def _follow_address(self) -> None:
+        language = self.address.parameters.get("lang")
+        if language in LANGUAGES:
+            self.state.language = language
+
+    def _changed(self, changes: frozenset[str]) -> None:
+        if "language" in changes:
+            self.address.language = self.state.language
+            self.address.title = text("page.title", self.state.language)

@@ -1,0 +1,267 @@
+"""The bar above the stages: picture, model, sizes, language, and what is being computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import ipywidgets as W
+
+from explorer.catalog import BUNDLED_NAME, known_model, known_models
+from explorer.errors import ExplorerError
+from explorer.images import open_picture
+from explorer.panels.base import box, html
+from explorer.panels.messages import error_html, notices, status_html
+from explorer.samples import open_sample
+from explorer.sizes import MAX_TRACE_BYTES, SizeChoice, image_size_choices, patch_size_choices
+from explorer.state import ExplorerState
+from explorer.texts import LANGUAGES, text
+from explorer.widgets.choice import Choice
+from explorer.widgets.page import StageNav
+from explorer.widgets.picture_input import PictureInput
+
+__all__ = ["ControlBar"]
+
+#: Value of the model menu's last entry, which opens a field for a name.
+_OTHER = ""
+#: More patch sizes than these stand in a menu.
+_SEGMENTS = 6
+
+
+class ControlBar(W.VBox):
+    """What a page's user chooses first.
+
+    Parameters
+    ----------
+    state : ExplorerState
+    stages : sequence of (str, int)
+        Ids and numbers of the stages on the page, for its contents.
+    """
+
+    def __init__(self, state: ExplorerState, stages: list[tuple[str, int]]) -> None:
+        self.state = state
+        self._stages = stages
+        self._other_open = False
+
+        self._brand = html("vx-brand", value="<b>ViT <i>Explorer</i></b>")
+        self._picture = PictureInput(language=state.language)
+        self._picture.on_picture(self._open_picture)
+        self._picture.on_sample(self._open_sample)
+        self._model = Choice(kind="menu")
+        self._patch_size = Choice(kind="segments")
+        self._image_size = Choice(kind="menu")
+        self._language = Choice(
+            kind="segments",
+            options=[{"value": code, "label": name} for code, name in LANGUAGES.items()],
+            value=state.language,
+        )
+        for widget, name in (
+            (self._model, "vx-model"),
+            (self._patch_size, "vx-patch-size"),
+            (self._image_size, "vx-image-size"),
+            (self._language, "vx-language"),
+        ):
+            widget.add_class(name)
+        self._model.observe(self._guarded(self._choose_model), names="value")
+        self._patch_size.observe(self._guarded(self._choose_patch_size), names="value")
+        self._image_size.observe(self._guarded(self._choose_image_size), names="value")
+        self._language.observe(self._guarded(self._choose_language), names="value")
+
+        self._status = html("vx-status")
+        self._cancel = _button(self._guarded(lambda _: state.cancel()))
+        self._name = W.Text(continuous_update=False)
+        self._name.add_class("vx-field")
+        self._load = _button(self._guarded(lambda _: self._load_other()))
+        # Enter, or leaving the field, commits its value.
+        self._name.observe(self._guarded(lambda change: self._load_other()), names="value")
+        self._other = box(self._name, self._load, classes=["vx-row", "vx-other-model"])
+
+        self._error = html("vx-error-text")
+        self._dismiss = _button(self._guarded(lambda _: state.dismiss()))
+        self._random = _button(self._guarded(lambda _: self._try_random()))
+        self._banner = box(self._error, self._random, self._dismiss, classes=["vx-banner", "vx-error"])
+        self._notice = html("vx-notice")
+        self._nav = StageNav()
+
+        controls = box(
+            self._brand,
+            self._picture,
+            self._model,
+            self._patch_size,
+            self._image_size,
+            html("vx-spacer"),
+            self._status,
+            self._cancel,
+            self._language,
+            classes=["vx-controls"],
+        )
+        super().__init__([controls, self._other, self._banner, self._notice, self._nav])
+        self.add_class("vx-bar")
+        state.subscribe(self._changed)
+        self._changed(frozenset(state.trait_names()))
+
+    # -- what the user does ----------------------------------------------------------------------------------------
+
+    def _open_picture(self, data: bytes, name: str) -> None:
+        try:
+            self.state.picture = open_picture(data, name)
+        except Exception as error:  # noqa: BLE001 - shown on the page; the picture before stays
+            self.state.report(error)
+
+    def _open_sample(self, sample: str) -> None:
+        try:
+            self.state.picture = open_sample(sample)
+        except Exception as error:  # noqa: BLE001
+            self.state.report(error)
+
+    def _choose_model(self, change: dict[str, Any]) -> None:
+        name = str(change["new"])
+        self._other_open = name == _OTHER
+        if self._other_open:
+            self._show_other()
+        elif name != self.state.model:
+            self._ask(name, random_weights=False)
+
+    def _load_other(self) -> None:
+        name = self._name.value.strip()
+        if name and name != self.state.model:
+            self._ask(name, random_weights=False)
+
+    def _try_random(self) -> None:
+        if self.state.failed is not None:
+            self._ask(self.state.failed.model, random_weights=True)
+
+    def _ask(self, name: str, *, random_weights: bool) -> None:
+        with self.state.batch():
+            self.state.model = name
+            self.state.random_weights = random_weights
+
+    def _choose_patch_size(self, change: dict[str, Any]) -> None:
+        self.state.patch_size = int(change["new"])
+
+    def _choose_image_size(self, change: dict[str, Any]) -> None:
+        self.state.image_size = int(change["new"])
+
+    def _choose_language(self, change: dict[str, Any]) -> None:
+        self.state.language = str(change["new"])
+
+    # -- what the state says ---------------------------------------------------------------------------------------
+
+    def _changed(self, changes: frozenset[str]) -> None:
+        state = self.state
+        if "language" in changes:
+            self._say()
+        if not changes.isdisjoint({"progress", "trace", "language"}):
+            self._status.value = status_html(state)
+            self._cancel.layout.display = "" if state.busy and state.trace is not None else "none"
+        if not changes.isdisjoint({"error", "language"}):
+            self._show_error()
+        if not changes.isdisjoint({"trace", "model", "language"}):
+            self._show_models()
+        if not changes.isdisjoint({"trace", "patch_size", "image_size", "language"}):
+            self._show_sizes()
+            found = "".join(f"<div class='vx-message'>{escape(sentence)}</div>" for sentence in notices(state))
+            self._notice.value = found
+
+    def _say(self) -> None:
+        language = self.state.language
+        self._picture.language = language
+        self._language.value = language
+        for widget, key in (
+            (self._model, "model"),
+            (self._patch_size, "patch-size"),
+            (self._image_size, "image-size"),
+            (self._language, "language"),
+        ):
+            widget.label = text(f"page.{key}", language)
+        for button, key in (
+            (self._cancel, "cancel"),
+            (self._dismiss, "dismiss"),
+            (self._load, "load"),
+            (self._random, "random-offer"),
+        ):
+            button.description = text(f"page.{key}", language)
+        self._name.placeholder = text("page.other-model-hint", language)
+        self._nav.label = text("page.stages", language)
+        self._nav.stages = [
+            {"id": stage, "number": number, "name": text(f"{stage}.name", language)} for stage, number in self._stages
+        ]
+
+    def _show_error(self) -> None:
+        error = self.state.error
+        self._error.value = error_html(error, self.state.language)
+        self._banner.layout.display = "none" if error is None else ""
+        # A model that could not be had can still be looked at, if timm knows how to build it.
+        offer = isinstance(error, ExplorerError) and error.code.startswith("download-") and self.state.failed
+        self._random.layout.display = "" if offer else "none"
+
+    def _show_models(self) -> None:
+        language, current = self.state.language, self._current_model()
+        options = [
+            {
+                "value": model.name,
+                "label": f"{model.title} — {model.facts(language)}",
+                "note": model.note(language),
+                "group": text(f"page.{'bundled' if model.bundled else 'download'}-group", language),
+            }
+            for model in known_models()
+        ]
+        if current not in {option["value"] for option in options}:
+            options.append({"value": current, "label": current})
+        options.append({"value": _OTHER, "label": text("page.other-model", language)})
+        with self.hold_trait_notifications():
+            self._model.show(options, _OTHER if self._other_open else current)
+        self._show_other()
+
+    def _current_model(self) -> str:
+        return BUNDLED_NAME if self.state.model == "bundled" else self.state.model
+
+    def _show_other(self) -> None:
+        known = known_model(self.state.model) is not None
+        self._other_open = self._other_open and known
+        self._other.layout.display = "" if self._other_open else "none"
+
+    def _show_sizes(self) -> None:
+        state, spec = self.state, self.state.spec
+        for widget in (self._patch_size, self._image_size):
+            widget.disabled = spec is None
+        if spec is None:
+            return
+        patch_sizes = patch_size_choices(spec, state.image_size)
+        options = [self._option(choice, choice.patch_size) for choice in patch_sizes]
+        self._patch_size.kind = "segments" if len(options) <= _SEGMENTS else "menu"
+        self._patch_size.show(options, state.patch_size)
+        image_sizes = image_size_choices(spec, state.patch_size)
+        self._image_size.show([self._option(choice, choice.image_size) for choice in image_sizes], state.image_size)
+
+    def _option(self, choice: SizeChoice, size: int) -> dict[str, Any]:
+        language = self.state.language
+        if choice.fits:
+            note = text("page.size-tokens", language, size=size, patches=choice.patches)
+        else:
+            note = text(
+                "page.size-too-large",
+                language,
+                size=size,
+                megabytes=round(choice.trace_bytes / 1e6),
+                limit=round(MAX_TRACE_BYTES / 1e6),
+            )
+        return {"value": size, "label": str(size), "note": note, "disabled": not choice.fits}
+
+    def _guarded(self, call: Callable[[Any], None]) -> Callable[[Any], None]:
+        def guarded(argument: Any) -> None:
+            try:
+                call(argument)
+            except Exception as error:  # noqa: BLE001 - a comm would only log it
+                self.state.report(error)
+
+        return guarded
+
+
+def _button(on_click: Callable[[Any], None]) -> W.Button:
+    button = W.Button()
+    button.add_class("vx-plain-button")
+    button.layout.display = "none"
+    button.on_click(on_click)
+    return button

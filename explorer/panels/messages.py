@@ -1,0 +1,67 @@
+"""The sentences around a page: what is being computed, what went wrong, what to know about the answers."""
+
+from __future__ import annotations
+
+from html import escape
+
+from explorer.errors import ExplorerError
+from explorer.specs import ModelSpec
+from explorer.state import ExplorerState
+from explorer.texts import error_text, text
+from explorer.tracer import Progress
+
+__all__ = ["error_html", "notices", "status_html"]
+
+
+def status_html(state: ExplorerState) -> str:
+    """What is being computed, or the word *ready*."""
+    progress, language = state.progress, state.language
+    if progress is None:
+        return _status("", text("page.ready" if state.trace is not None else "page.starting", language))
+    words = text(f"page.{progress.phase}", language)
+    if progress.phase == "downloading" and progress.total:
+        words = text(
+            "page.downloading-part", language, done=_megabytes(progress.done), total=_megabytes(progress.total)
+        )
+    return _status("vx-busy", words, progress)
+
+
+def error_html(error: BaseException | None, language: str) -> str:
+    """A failure in words; an unexpected one by its type alone, since its text is meant for the log."""
+    if error is None:
+        return ""
+    if isinstance(error, ExplorerError):
+        sentence = error_text(error, language)
+    else:
+        sentence = text("page.unexpected", language, error=type(error).__name__)
+    return f"<div class='vx-message' role='alert'>{escape(sentence)}</div>"
+
+
+def notices(state: ExplorerState) -> list[str]:
+    """What one should know before believing the answers that are shown."""
+    trace, language = state.trace, state.language
+    if trace is None:
+        return []
+    spec: ModelSpec = trace.spec
+    found = []
+    if spec.random_weights:
+        found.append(text("page.random-weights", language))
+    image_size = trace.image.shape[0]
+    for key, size, trained in (
+        ("untrained-patch", trace.patch_size, spec.trained_patch_sizes),
+        ("untrained-image", image_size, spec.trained_image_sizes),
+    ):
+        if size not in trained and not spec.random_weights:
+            found.append(text(f"page.{key}", language, size=size, trained=", ".join(map(str, sorted(trained)))))
+    return found
+
+
+def _status(css: str, words: str, progress: Progress | None = None) -> str:
+    bar = ""
+    if progress is not None and progress.total:
+        bar = f" <progress max='{progress.total}' value='{progress.done}'></progress>"
+    return f"<span class='{css}' role='status'><span class='vx-dot'></span>{escape(words)}{bar}</span>"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f}"

@@ -1,0 +1,149 @@
+"""The state: a change makes one request, answers clamp what they must, failures put the inputs back."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from explorer.errors import ExplorerError
+from explorer.samples import open_sample
+from explorer.state import MEAN_OF_HEADS, ExplorerState
+from explorer.tracer import TraceAnswer, TraceRequest
+
+#: Depth, heads and native patch size of three models that exist in this test only.
+MODELS = {"bundled": (6, 6, 8), "shallow": (2, 3, 16), "tall": (12, 12, 8)}
+
+
+class Answerer:
+    """Answers with what the state reads of a trace: sizes, grid, names."""
+
+    def __init__(self) -> None:
+        self.requests: list[TraceRequest] = []
+
+    def __call__(self, request: TraceRequest, report: Any, cancelled: Any) -> TraceAnswer:
+        self.requests.append(request)
+        if request.model not in MODELS:
+            raise ExplorerError("model-unknown", name=request.model)
+        depth, heads, native = MODELS[request.model]
+        patch_size, image_size = request.patch_size or native, request.image_size or 64
+        side = image_size // patch_size
+        trace = SimpleNamespace(
+            spec=SimpleNamespace(depth=depth, heads=heads, dim=192),
+            grid=(side, side),
+            patch_index=np.arange(side * side),
+            num_prefix=1,
+            num_tokens=1 + side * side,
+            patch_size=patch_size,
+            image=np.zeros((image_size, image_size, 3), np.uint8),
+        )
+        return TraceAnswer(request=request, trace=trace, labels=None)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def answerer() -> Answerer:
+    return Answerer()
+
+
+@pytest.fixture
+def state(answerer: Answerer) -> Any:
+    state = ExplorerState(answerer=answerer, deliver=lambda call: call(), picture=open_sample("chelsea"))
+    assert state.wait(10)
+    yield state
+    state.close()
+
+
+def test_starts_with_the_models_own_sizes_and_a_patch_in_the_middle(state: ExplorerState) -> None:
+    assert (state.patch_size, state.image_size) == (8, 64)
+    assert state.token == 1 + 4 * 8 + 4
+    assert not state.busy
+
+
+def test_one_change_makes_one_request(state: ExplorerState, answerer: Answerer) -> None:
+    del answerer.requests[:]
+    state.patch_size = 16
+    assert state.wait(10)
+    assert [request.patch_size for request in answerer.requests] == [16]
+    state.layer, state.head, state.token, state.language = 3, 2, 5, "ja"
+    assert state.wait(10)
+    assert len(answerer.requests) == 1
+
+
+def test_changes_in_a_batch_make_one_request_and_are_told_once(state: ExplorerState, answerer: Answerer) -> None:
+    del answerer.requests[:]
+    told: list[frozenset[str]] = []
+    state.subscribe(told.append)
+    with state.batch():
+        state.layer, state.head = 4, 1
+        state.crop = (0.0, 0.5)
+        state.picture = open_sample("coffee")
+    assert state.wait(10)
+    assert len(answerer.requests) == 1
+    assert frozenset({"layer", "head", "crop", "picture"}) in told
+    assert sum("layer" in changes for changes in told) == 1
+
+
+def test_another_model_has_its_own_sizes_and_layer_and_head_are_clamped(state: ExplorerState) -> None:
+    state.layer, state.head = 5, 5
+    state.patch_size = 4
+    state.wait(10)
+    state.model = "shallow"
+    assert state.wait(10)
+    assert (state.patch_size, state.layer, state.head) == (16, 1, 2)
+
+
+def test_the_mean_of_heads_stays_when_the_model_changes(state: ExplorerState) -> None:
+    state.head = MEAN_OF_HEADS
+    state.model = "tall"
+    assert state.wait(10)
+    assert state.head == MEAN_OF_HEADS
+
+
+def test_the_picked_patch_keeps_its_place_on_the_photo(state: ExplorerState) -> None:
+    state.token = 1 + 7 * 8 + 0  # bottom left
+    state.patch_size = 16
+    assert state.wait(10)
+    assert state.token == 1 + 3 * 4 + 0
+    state.token = 0
+    state.patch_size = 8
+    assert state.wait(10)
+    assert state.token == 0
+
+
+def test_a_failure_puts_the_inputs_back_and_keeps_what_is_shown(state: ExplorerState, answerer: Answerer) -> None:
+    state.patch_size = 16
+    state.wait(10)
+    shown = state.trace
+    del answerer.requests[:]
+    state.model = "no-such-model"
+    assert state.wait(10)
+    assert isinstance(state.error, ExplorerError)
+    assert state.failed is not None and state.failed.model == "no-such-model"
+    assert (state.model, state.patch_size, state.trace) == ("bundled", 16, shown)
+    assert len(answerer.requests) == 1  # putting back asks for nothing
+    state.dismiss()
+    assert state.error is None
+
+
+def test_the_next_success_clears_the_error(state: ExplorerState) -> None:
+    state.model = "no-such-model"
+    state.wait(10)
+    state.model = "tall"
+    assert state.wait(10)
+    assert state.error is None and state.failed is None
+
+
+def test_a_broken_listener_is_reported_and_the_others_still_hear(state: ExplorerState) -> None:
+    heard: list[frozenset[str]] = []
+
+    def broken(changes: frozenset[str]) -> None:
+        if "layer" in changes:
+            raise RuntimeError("broken")
+
+    state.subscribe(broken)
+    state.subscribe(heard.append)
+    state.layer = 2
+    assert isinstance(state.error, RuntimeError)
+    assert any("layer" in changes for changes in heard)
