@@ -1,0 +1,54 @@
+"""What all our widgets share: their language and its labels."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import anywidget
+import traitlets
+
+from explorer.figures.matrix import Scale
+from explorer.texts import LANGUAGES, catalogue
+
+__all__ = ["ExplorerWidget", "scale_state"]
+
+_SECTION = "widgets."
+
+
+class ExplorerWidget(anywidget.AnyWidget):
+    """An anywidget whose words come from section ``widgets`` of the catalogues.
+
+    Attributes
+    ----------
+    language : str
+        One of :data:`explorer.texts.LANGUAGES`; may change at any time.
+    labels : dict of str to str
+        The front end's words in that language, placeholders still in them. Follows ``language``.
+    """
+
+    language = traitlets.Enum(tuple(LANGUAGES), default_value="en").tag(sync=True)
+    labels = traitlets.Dict(read_only=True).tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        unknown = sorted(name for name in traits if not self.has_trait(name))
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no {', '.join(unknown)}")
+        super().__init__(**traits)
+
+    @traitlets.default("labels")
+    def _default_labels(self) -> dict[str, str]:
+        return _words(self.language)
+
+    @traitlets.observe("language")
+    def _on_language(self, change: Any) -> None:
+        self.set_trait("labels", _words(change.new))
+
+
+def _words(language: str) -> dict[str, str]:
+    return {key.removeprefix(_SECTION): words for key, words in catalogue(language).items() if key.startswith(_SECTION)}
+
+
+def scale_state(scale: Scale) -> dict[str, Any]:
+    """A scale as the front end takes it."""
+    return dataclasses.asdict(scale)

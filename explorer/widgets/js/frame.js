@@ -1,0 +1,225 @@
+// What stands around every drawing: title, buttons, readout, caption; its size, its colours, its keyboard.
+
+import { fill } from "./numbers.js";
+import { measurer, paint } from "./scene.js";
+import { savePicture } from "./save.js";
+
+/**
+ * @typedef {{ink: string, muted: string, line: string, surface: string, accent: string}} Theme
+ */
+
+/** Colours of saved pictures, whatever the page's own are: slides are mostly white. */
+export const PAPER = { ink: "#1b1f24", muted: "#57606a", line: "#aab2bb", surface: "#ffffff", accent: "#0b6bcb" };
+
+const DOWN = '<svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true"><path d="M8 2v8M4.5 6.8 8 10.3l3.5-3.5M3 13.5h10" fill="none" stroke="currentColor" stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round"/></svg>';
+
+let serial = 0;
+
+/**
+ * @param {string} tag
+ * @param {string} className
+ * @param {string} [text]
+ */
+export function element(tag, className, text = "") {
+  const node = document.createElement(tag);
+  node.className = className;
+  if (text) node.textContent = text;
+  return node;
+}
+
+/**
+ * Build the frame of a widget inside `el`.
+ *
+ * @param {HTMLElement} el
+ * @param {object} model
+ * @param {object} parts
+ * @param {string} parts.kind Class name of the widget.
+ * @param {(width: number) => void} parts.resized Draw anew at this width.
+ * @param {(theme: Theme) => import("./scene.js").Scene} parts.scene The drawing as it is saved.
+ * @param {() => {title: string, caption: string, notes: string[], stem: string}} parts.texts
+ */
+export function createFrame(el, model, parts) {
+  serial += 1;
+  const root = element("div", `vxw vxw-${parts.kind}`);
+  const head = element("div", "vxw-head");
+  const title = element("div", "vxw-title");
+  title.id = `vxw-title-${serial}`;
+  const tools = element("div", "vxw-tools");
+  const stage = element("div", "vxw-stage");
+  const base = element("canvas", "vxw-canvas");
+  const over = element("canvas", "vxw-canvas vxw-over");
+  const readout = element("div", "vxw-readout");
+  const live = element("div", "vxw-live");
+  live.setAttribute("aria-live", "polite");
+  const notes = element("div", "vxw-notes");
+  const caption = element("div", "vxw-caption");
+  for (const canvas of [base, over]) canvas.setAttribute("aria-hidden", "true");
+  stage.append(base, over);
+  head.append(title, tools);
+  root.append(head, stage, readout, notes, caption, live);
+  el.append(root);
+
+  const buttons = {};
+  for (const format of ["png", "svg"]) {
+    const button = element("button", `vxw-button vxw-save-${format}`);
+    button.type = "button";
+    button.innerHTML = DOWN;
+    button.append(element("span", "", format.toUpperCase()));
+    button.addEventListener("click", () => {
+      savePicture(format, parts.scene(PAPER), { ...parts.texts(), font: font() });
+    });
+    buttons[format] = button;
+    tools.append(button);
+  }
+
+  const style = getComputedStyle(root);
+  const font = () => style.fontFamily || "sans-serif";
+  let measure = measurer(font());
+  let measured = font();
+  let width = 0;
+
+  const frame = {
+    root,
+    stage,
+    /** @returns {Theme} */
+    theme() {
+      const color = (name, otherwise) => style.getPropertyValue(`--vxw-${name}`).trim() || otherwise;
+      return Object.fromEntries(Object.entries(PAPER).map(([name, value]) => [name, color(name, value)]));
+    },
+    measure(...given) {
+      if (font() !== measured) {
+        measured = font();
+        measure = measurer(measured);
+      }
+      return measure(...given);
+    },
+    get width() {
+      return width;
+    },
+    get ratio() {
+      return window.devicePixelRatio || 1;
+    },
+    label(key, values) {
+      return fill(model.get("labels")[key], values);
+    },
+    /** Paint the drawing itself. */
+    draw(scene) {
+      sized(base, scene);
+      sized(over, scene);
+      stage.style.width = `${scene.width}px`;
+      stage.style.height = `${scene.height}px`;
+      painted(base, scene.items);
+    },
+    /** Paint what changes under the pointer and with the selection. */
+    drawOver(items) {
+      painted(over, items);
+    },
+    /** Texts around the drawing; none of them is ever read as HTML. */
+    setTexts() {
+      const texts = parts.texts();
+      title.textContent = texts.title;
+      caption.textContent = texts.caption;
+      caption.hidden = !texts.caption;
+      const said = texts.notes.filter(Boolean);
+      notes.replaceChildren(...said.map((note) => element("div", "", note)));
+      notes.hidden = said.length === 0;
+      for (const [format, button] of Object.entries(buttons)) {
+        button.title = frame.label(`save_${format}`);
+        button.setAttribute("aria-label", `${frame.label(`save_${format}`)}: ${texts.title || texts.stem}`);
+      }
+    },
+    /**
+     * Show what is under the pointer: pairs of a name and what it is, or a plain sentence.
+     * @param {[string, string][] | string} pairs
+     */
+    setReadout(pairs) {
+      if (typeof pairs === "string") {
+        readout.classList.add("vxw-hint");
+        readout.replaceChildren(element("span", "vxw-hint-text", pairs));
+        return;
+      }
+      readout.classList.remove("vxw-hint");
+      readout.replaceChildren(
+        ...pairs.map(([name, what], index) => {
+          const last = index === pairs.length - 1;
+          const pair = element("span", last ? "vxw-pair vxw-value" : "vxw-pair");
+          if (name) pair.append(element("span", "vxw-name", name), " ");
+          pair.append(element("span", "vxw-what", what));
+          return pair;
+        }),
+      );
+    },
+    /** Say something to a screen reader. */
+    say(text) {
+      live.textContent = text;
+    },
+    /** Where a pointer is in the drawing. */
+    point(event) {
+      const box = stage.getBoundingClientRect();
+      return { x: event.clientX - box.left, y: event.clientY - box.top };
+    },
+    destroy() {
+      observer.disconnect();
+      root.remove();
+    },
+  };
+
+  function sized(canvas, scene) {
+    const ratio = frame.ratio;
+    const [pixelsWide, pixelsHigh] = [Math.round(scene.width * ratio), Math.round(scene.height * ratio)];
+    if (canvas.width !== pixelsWide || canvas.height !== pixelsHigh) {
+      canvas.width = pixelsWide;
+      canvas.height = pixelsHigh;
+      canvas.style.width = `${scene.width}px`;
+      canvas.style.height = `${scene.height}px`;
+    }
+  }
+
+  function painted(canvas, items) {
+    const context = canvas.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.scale(frame.ratio, frame.ratio);
+    paint(context, items, font());
+  }
+
+  let ratio = frame.ratio;
+  const observer = new ResizeObserver(() => {
+    const now = Math.floor(root.clientWidth);
+    if (now > 0 && (now !== width || frame.ratio !== ratio)) {
+      width = now;
+      ratio = frame.ratio;
+      parts.resized(width);
+    }
+  });
+  observer.observe(root);
+  return frame;
+}
+
+/**
+ * Arrow keys and their like as a step through rows and columns.
+ * @param {KeyboardEvent} event
+ * @param {number} row
+ * @param {number} col
+ * @param {number} rows
+ * @param {number} cols
+ * @returns {[number, number] | null} The new place, or null for any other key.
+ */
+export function stepped(event, row, col, rows, cols) {
+  if (event.altKey || event.metaKey) return null;
+  const [lastRow, lastCol] = [rows - 1, cols - 1];
+  const places = {
+    ArrowUp: [row - 1, col],
+    ArrowDown: [row + 1, col],
+    ArrowLeft: [row, col - 1],
+    ArrowRight: [row, col + 1],
+    PageUp: [row - 10, col],
+    PageDown: [row + 10, col],
+    Home: event.ctrlKey ? [0, 0] : [row, 0],
+    End: event.ctrlKey ? [lastRow, lastCol] : [row, lastCol],
+  };
+  const place = places[event.key];
+  if (!place) return null;
+  if (row < 0 || col < 0) return [Math.max(row, 0), Math.max(col, 0)];
+  return [Math.min(lastRow, Math.max(0, place[0])), Math.min(lastCol, Math.max(0, place[1]))];
+}

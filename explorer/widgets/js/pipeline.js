@@ -1,0 +1,384 @@
+// The whole pipeline as one SVG: a pure function from what was computed to the text of the drawing.
+
+import { colorOf } from "./colors.js";
+import { escapeXml, shortened, wrapped } from "./scene.js";
+
+/**
+ * @typedef {{name: string, kind: "prefix" | "patch" | "gap", picked: boolean, read: boolean}} Row
+ * @typedef {{rows: Row[], dims: number, reaches: number[], texts: Record<string, string>, sizes: Record<string, string>,
+ *   chain: string[], stages: Record<string, {number: number, name: string}>}} Drawing
+ * @typedef {{photo: string, pieces: string, thumbnails: string[], strips: Float32Array}} Pictures
+ * @typedef {{ink: string, muted: string, line: string, surface: string, accent: string, soft: string}} Theme
+ */
+
+export const WIDTH = 1200;
+export const HEIGHT = 596;
+
+const TITLE = 19;
+const TEXT = 18;
+const MATH = "'STIX Two Text', 'Cambria', 'Times New Roman', 'Nimbus Roman', 'Liberation Serif', 'DejaVu Serif', serif";
+const TOP = 58; // of the upper row
+const PHOTO = 206;
+const STACKS = 232; // height that a stack of tokens may take
+
+/**
+ * A symbol: letters bold italic as on the slides, `_{}` below, `^{}` above the line.
+ * @param {string} source Such as `x_{p}E`.
+ * @param {number} size
+ * @returns {string} `<tspan>` elements.
+ */
+export function symbol(source, size) {
+  const parts = [];
+  let shift = 0;
+  for (const [, mark, inner, plain] of source.matchAll(/([_^])\{([^}]*)\}|([^_^]+)/g)) {
+    const small = mark !== undefined;
+    const wanted = mark === "_" ? size * 0.22 : mark === "^" ? -size * 0.36 : 0;
+    const attributes =
+      ` font-size="${small ? Math.round(size * 0.74) : size}"` +
+      (wanted === shift ? "" : ` dy="${number(wanted - shift)}"`) +
+      ` font-family="${MATH}" font-style="italic"${small ? "" : ' font-weight="700"'}`;
+    parts.push(`<tspan${attributes}>${escapeXml(small ? inner : plain)}</tspan>`);
+    shift = wanted;
+  }
+  // Back to the line, so that what follows in the same text stands right.
+  if (shift) parts.push(`<tspan dy="${number(-shift)}">\u200b</tspan>`);
+  return parts.join("");
+}
+
+/**
+ * @param {Drawing} drawing
+ * @param {Pictures} pictures
+ * @param {Theme} theme
+ * @param {(text: string, size?: number, weight?: number) => number} measure
+ * @param {string} font Font families.
+ * @param {(stage: string) => boolean} leads Whether a stage can be gone to.
+ * @returns {string} An `<svg>` element.
+ */
+export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
+  const { texts, sizes, rows } = drawing;
+  const out = [];
+  const draw = shapes(theme, measure);
+  const part = (stage, box, inner) => {
+    const target = drawing.stages[stage];
+    const linked = target !== undefined && leads(stage);
+    const [x, y, width, height] = box;
+    const hit = `<rect class="vx-pipe-hit" x="${x}" y="${y}" width="${width}" height="${height}" rx="12" fill="none"/>`;
+    const attributes = linked
+      ? ` class="vx-pipe-part vx-pipe-link" role="link" tabindex="0" data-stage="${escapeXml(stage)}" aria-label="${escapeXml(`${target.number} ${target.name}`)}"`
+      : ' class="vx-pipe-part"';
+    out.push(`<g${attributes}>${linked ? hit : ""}${inner(linked ? target.number : null)}</g>`);
+  };
+
+  const pitch = Math.min(32, STACKS / Math.max(rows.length, 1));
+  const bar = pitch - 6;
+  const stackTop = TOP + Math.max(0, (PHOTO - pitch * rows.length + 6) / 2);
+  const middle = TOP + PHOTO / 2;
+  const foot = TOP + Math.max(PHOTO, STACKS - 20) + 30;
+
+  // -- upper row: from the photo to z_0 ------------------------------------------------------------------------------
+
+  part("patches", [-6, 0, 536, foot + 16], (badge) =>
+    [
+      draw.title(0, 210, texts.photo, badge),
+      draw.image(0, TOP, PHOTO, PHOTO, pictures.photo, true, 6),
+      draw.label(PHOTO / 2, foot, "x", sizes.image),
+      draw.arrow(PHOTO + 7, middle, PHOTO + 37, middle),
+      draw.title(250, 210, texts.patches, null),
+      draw.image(250, TOP, PHOTO, PHOTO, pictures.pieces, false, 0),
+      draw.label(250 + PHOTO / 2, foot, "", sizes.patch),
+      draw.arrow(463, middle, 489, middle),
+      rows.map((row, index) => thumbnail(row, index)).join(""),
+      draw.label(513, foot, "x_{p}", sizes.patches, 105),
+    ].join(""),
+  );
+
+  function thumbnail(row, index) {
+    const y = stackTop + index * pitch;
+    if (row.kind === "gap") return draw.dots(513, y + bar / 2);
+    if (row.kind !== "patch") return "";
+    const picture = draw.image(513 - bar / 2, y, bar, bar, pictures.thumbnails[index], false, 3);
+    return picture + (row.picked ? draw.frame(513 - bar / 2 - 1, y - 1, bar + 2, bar + 2, 4) : "");
+  }
+
+  part("embedding", [536, 0, 116, foot + 16], (badge) =>
+    [
+      draw.arrow(536, middle, 558, middle),
+      draw.title(562, 90, texts.projection, badge, "middle"),
+      draw.box(564, TOP + 30, 62, PHOTO - 60),
+      draw.math(595, middle, "E", 34),
+      draw.label(595, foot, "", sizes.weight, 100),
+      draw.arrow(631, middle, 651, middle),
+    ].join(""),
+  );
+
+  const stackWidth = 128;
+  const stacks = [702, 872, 1042];
+  part("position", [654, 0, 546, foot + 16], (badge) =>
+    [
+      draw.title(stacks[0] - 40, 180, texts.prefix, badge),
+      draw.title(stacks[1] - 8, 160, texts.position, null),
+      draw.title(stacks[2] - 2, 160, texts.sum, null),
+      rows.map((row, index) => draw.rowName(stacks[0] - 10, stackTop + index * pitch + bar / 2, row)).join(""),
+      stacks.map((x, stack) => stackOf(x, stackTop, stackWidth, pitch, stack)).join(""),
+      draw.sign((stacks[0] + stackWidth + stacks[1]) / 2, middle, "+"),
+      draw.sign((stacks[1] + stackWidth + stacks[2]) / 2, middle, "="),
+      draw.label(stacks[0] + stackWidth / 2 - 18, foot, texts.embeddingsSymbol, sizes.tokens, 190),
+      draw.label(stacks[1] + stackWidth / 2, foot, "E_{pos}", sizes.tokens, 170),
+      draw.label(stacks[2] + stackWidth / 2, foot, texts.sumSymbol, sizes.tokens, 160),
+    ].join(""),
+  );
+
+  function stackOf(x, y, width, step, stack, only) {
+    const scale = { low: -drawing.reaches[stack], high: drawing.reaches[stack], colormap: "diverging", log: false, label: "" };
+    return rows
+      .map((row, index) => {
+        const top = y + index * step;
+        const height = step - 6;
+        if (row.kind === "gap") return draw.dots(x + width / 2, top + height / 2);
+        const from = (stack * rows.length + index) * drawing.dims;
+        const values = pictures.strips.subarray(from, from + drawing.dims);
+        const cells = draw.strip(x, top, width, height, values, scale);
+        const faded = only && !row.read ? ` opacity="0.35"` : "";
+        const framed = row.kind === "prefix" || row.picked || (only && row.read && drawing.chain[0] !== texts.mean);
+        return `<g${faded}>${cells}${framed ? draw.frame(x - 1, top - 1, width + 2, height + 2, 3) : ""}</g>`;
+      })
+      .join("");
+  }
+
+  // -- lower row: from z_0 to the class ------------------------------------------------------------------------------
+
+  const turn = foot + 30;
+  const flow = 480;
+  const enter = [stacks[2] + stackWidth + 6, middle];
+  out.push(
+    draw.path(`M${enter[0]} ${enter[1]}H1190V${turn - 12}Q1190 ${turn} 1178 ${turn}H20Q8 ${turn} 8 ${turn + 12}V${flow - 12}Q8 ${flow} 20 ${flow}H30`),
+    draw.head(40, flow),
+  );
+
+  part("encoder", [40, 352, 686, 206], (badge) => {
+    const width = texts.encoder ? draw.width(texts.encoder, 20, 650) : 0;
+    return [
+      draw.panel(40, 352, 686, 206),
+      draw.text(60 + (badge === null ? 0 : 36), 384, texts.encoder, { size: 20, weight: 650 }),
+      badge === null ? "" : draw.badge(72, 384, badge),
+      draw.pill(96 + width + (badge === null ? 0 : 36), 384, texts.layers),
+      draw.path(`M40 ${flow}H90`),
+      draw.head(94, flow),
+      draw.bypass(66, flow, 350, 428),
+      draw.box(94, flow - 26, 58, 52),
+      draw.text(123, flow, "LN", { anchor: "middle", weight: 600 }),
+      draw.arrow(152, flow, 174, flow),
+      draw.arrow(324, flow, 335, flow, true),
+      draw.plus(350, flow),
+      draw.path(`M365 ${flow}H396`),
+      draw.head(398, flow),
+      draw.bypass(380, flow, 656, 428),
+      draw.box(398, flow - 26, 58, 52),
+      draw.text(427, flow, "LN", { anchor: "middle", weight: 600 }),
+      draw.arrow(456, flow, 478, flow),
+      draw.box(480, flow - 38, 150, 76),
+      draw.text(555, flow - 13, "MLP", { anchor: "middle", size: 20, weight: 700 }),
+      draw.text(555, flow + 15, sizes.mlp, { anchor: "middle", size: 17 }),
+      draw.arrow(630, flow, 641, flow, true),
+      draw.plus(656, flow),
+      draw.path(`M671 ${flow}H726`),
+      draw.math(66, flow + 54, "z_{ℓ−1}", 21),
+      draw.math(382, flow + 54, "z′_{ℓ}", 21),
+      draw.math(692, flow + 54, "z_{ℓ}", 21),
+    ].join("");
+  });
+  part("attention", [172, flow - 42, 154, 84], (badge) =>
+    [
+      draw.box(176, flow - 38, 148, 76),
+      draw.text(badge === null ? 250 : 265, flow - 13, "MSA", { anchor: "middle", size: 20, weight: 700 }),
+      badge === null ? "" : draw.badge(222, flow - 13, badge),
+      draw.text(250, flow + 15, sizes.msa, { anchor: "middle", size: 17 }),
+    ].join(""),
+  );
+
+  const lastPitch = Math.min(27, 196 / Math.max(rows.length, 1));
+  const lastTop = 352 + Math.max(0, (206 - lastPitch * rows.length + 6) / 2);
+  out.push(draw.path(`M726 ${flow}H752`), draw.head(760, flow));
+  part("classification", [764, 346, 436, 248], (badge) => {
+    const reads = rows.map((row, index) => (row.read ? index : -1)).filter((index) => index >= 0);
+    const first = reads[0] ?? 0;
+    const chainY = 378;
+    const from = lastTop + first * lastPitch + (lastPitch - 6) / 2;
+    const pooled = drawing.chain[0] === texts.mean || reads.length > 2;
+    const start = pooled ? bracket(reads) : [902, from];
+    return [
+      stackOf(770, lastTop, 128, lastPitch, 3, true),
+      draw.label(834, 582, "z_{L}", sizes.tokens, 150),
+      start.path ?? draw.path(`M${start[0]} ${start[1]}H912V${chainY}H928`),
+      draw.head(936, chainY),
+      chain(936, chainY, 264),
+      answer(924, 432, 276, 128, badge),
+    ].join("");
+  });
+
+  function bracket(reads) {
+    const top = lastTop + reads[0] * lastPitch;
+    const bottom = lastTop + reads[reads.length - 1] * lastPitch + lastPitch - 6;
+    return { path: draw.path(`M902 ${top}H910V${bottom}H902M910 378H928`) };
+  }
+
+  function chain(x, y, width) {
+    const gap = 22;
+    const needs = drawing.chain.map((text) => Math.max(52, draw.width(text, TEXT, 600) + 22));
+    const total = needs.reduce((sum, need) => sum + need, 0) + gap * (needs.length - 1);
+    const stretch = Math.min(1, (width - gap * (needs.length - 1)) / (total - gap * (needs.length - 1)));
+    let left = x;
+    const items = [];
+    needs.forEach((need, index) => {
+      const wide = need * stretch;
+      items.push(draw.box(left, y - 24, wide, 48));
+      items.push(draw.text(left + wide / 2, y, shortened(drawing.chain[index], wide - 8, measure, TEXT, 600), { anchor: "middle", weight: 600 }));
+      if (index < needs.length - 1) items.push(draw.arrow(left + wide + 2, y, left + wide + gap - 2, y));
+      else {
+        items.push(draw.arrow(left + wide / 2, y + 24, left + wide / 2, 430));
+        items.push(draw.text(left + wide / 2 - 12, y + 39, sizes.head, { anchor: "end", size: 17, fill: theme.muted }));
+      }
+      left += wide + gap;
+    });
+    return items.join("");
+  }
+
+  function answer(x, y, width, height, badge) {
+    const inner = width - 32;
+    const size = wrapped(texts.answer, inner, measure, 27, 700).length > 2 ? 21 : 27;
+    const lines = wrapped(texts.answer, inner, measure, size, 700);
+    const shown = lines.length > 2 ? [lines[0], shortened(lines.slice(1).join(" "), inner, measure, size, 700)] : lines;
+    const step = size * 1.2;
+    const textTop = y + height / 2 - (shown.length * step + 34) / 2;
+    return [
+      `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="12" fill="${theme.soft}" stroke="${theme.accent}" stroke-width="2"/>`,
+      badge === null ? "" : draw.badge(x + width - 4, y + 2, badge),
+      shown
+        .map((line, index) => draw.text(x + 18, textTop + step * (index + 0.5), shortened(line, inner, measure, size, 700), { size, weight: 700 }))
+        .join(""),
+      draw.text(x + 18, textTop + step * shown.length + 18, texts.probability, { size: 25, weight: 700, fill: theme.accent }),
+      draw.text(x + width - 16, textTop + step * shown.length + 18, texts.classes, { anchor: "end", size: 17, fill: theme.muted }),
+    ].join("");
+  }
+
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" ` +
+    `font-family="${escapeXml(font)}" role="group" aria-label="${escapeXml(texts.alt)}">` +
+    `<g transform="translate(8 0) scale(${number((WIDTH - 16) / WIDTH)})">${out.join("")}</g></svg>`
+  );
+}
+
+/** Small parts of the drawing, in the page's colours. */
+function shapes(theme, measure) {
+  const place = (x, y) => `x="${number(x)}" y="${number(y)}"`;
+  const draw = {
+    width: measure,
+    text(x, y, text, { size = TEXT, weight = 400, anchor = "start", fill = theme.ink } = {}) {
+      return (
+        `<text ${place(x, y + size * 0.35)} font-size="${size}" font-weight="${weight}" text-anchor="${anchor}" ` +
+        `fill="${fill}">${escapeXml(text)}</text>`
+      );
+    },
+    math(x, y, source, size) {
+      return `<text ${place(x, y + size * 0.32)} text-anchor="middle" fill="${theme.ink}">${symbol(source, size)}</text>`;
+    },
+    // A title of one or two lines, standing on the same line as its neighbours'.
+    title(x, width, text, badge, anchor = "start") {
+      const indent = badge === null ? 0 : 34;
+      const lines = wrapped(text, width - (anchor === "middle" ? 0 : indent), measure, TITLE, 600).slice(0, 2);
+      const left = anchor === "middle" ? x + width / 2 : x + indent;
+      const items = lines.map((line, index) => {
+        const y = TOP - 22 - (lines.length - 1 - index) * 23;
+        return draw.text(left, y, line, { size: TITLE, weight: 600, anchor });
+      });
+      if (badge !== null) {
+        const at = anchor === "middle" ? left - Math.max(...lines.map((line) => measure(line, TITLE, 600))) / 2 - 18 : x + 13;
+        items.push(draw.badge(at, TOP - 22 - (lines.length - 1) * 11.5, badge));
+      }
+      return items.join("");
+    },
+    // A symbol and the shape of its array; the shape below the symbol where both do not fit side by side.
+    label(x, y, source, size, room = 220) {
+      const shape = `<tspan font-weight="650">${escapeXml(size)}</tspan>`;
+      const together = measure(size, TEXT, 650) + measure(source.replace(/[_^{}]/g, ""), 21, 700) + 12;
+      if (source && together > room) {
+        return draw.math(x, y - 8, source, 21) + `<text ${place(x, y + 22)} font-size="${TEXT}" text-anchor="middle" fill="${theme.ink}">${shape}</text>`;
+      }
+      const gap = source ? '<tspan dx="9">\u200b</tspan>' : "";
+      return (
+        `<text ${place(x, y + 6)} font-size="${TEXT}" text-anchor="middle" fill="${theme.ink}">` +
+        `${source ? symbol(source, 21) : ""}${gap}${shape}</text>`
+      );
+    },
+    rowName(x, y, row) {
+      if (row.kind === "gap") return "";
+      const strong = row.kind === "prefix" || row.picked;
+      return draw.text(x, y, row.name, { size: 16, weight: strong ? 700 : 400, anchor: "end", fill: strong ? theme.accent : theme.muted });
+    },
+    image(x, y, width, height, href, smooth, radius) {
+      if (!href) return draw.frame(x, y, width, height, radius, theme.line);
+      const box = `${place(x, y)} width="${number(width)}" height="${number(height)}"`;
+      const round = radius ? ` clip-path="inset(0 round ${radius}px)"` : "";
+      return `<image ${box} preserveAspectRatio="none"${round}${smooth ? "" : ' style="image-rendering:pixelated"'} href="${href}"/>`;
+    },
+    strip(x, y, width, height, values, scale) {
+      const cell = width / Math.max(values.length, 1);
+      let cells = "";
+      for (let index = 0; index < values.length; index += 1) {
+        const [red, green, blue] = colorOf(scale, values[index]);
+        // Half a unit wider than its cell, so that no hairline shows between two.
+        const wide = index === values.length - 1 ? cell : cell + 0.5;
+        cells += `<rect x="${number(x + index * cell)}" y="${number(y)}" width="${number(wide)}" height="${number(height)}" fill="rgb(${red},${green},${blue})"/>`;
+      }
+      return `${cells}<rect ${place(x, y)} width="${number(width)}" height="${number(height)}" fill="none" stroke="${theme.line}"/>`;
+    },
+    frame(x, y, width, height, radius, color = theme.accent) {
+      return `<rect ${place(x, y)} width="${number(width)}" height="${number(height)}" rx="${radius}" fill="none" stroke="${color}" stroke-width="2.5"/>`;
+    },
+    box(x, y, width, height) {
+      return `<rect class="vx-pipe-box" ${place(x, y)} width="${number(width)}" height="${number(height)}" rx="9" fill="${theme.surface}" stroke="${theme.ink}" stroke-width="1.8"/>`;
+    },
+    panel(x, y, width, height) {
+      return `<rect ${place(x, y)} width="${width}" height="${height}" rx="14" fill="${theme.page}" stroke="${theme.line}" stroke-width="1.5"/>`;
+    },
+    badge(x, y, text) {
+      return `<circle cx="${number(x)}" cy="${number(y)}" r="13" fill="${theme.accent}"/>` + draw.text(x, y, String(text), { size: 17, weight: 700, anchor: "middle", fill: "#ffffff" });
+    },
+    pill(x, y, text) {
+      const width = measure(text, TEXT, 650) + 26;
+      return (
+        `<rect ${place(x - 13, y - 16)} width="${number(width)}" height="32" rx="16" fill="${theme.soft}"/>` +
+        draw.text(x, y, text, { weight: 650, fill: theme.accent })
+      );
+    },
+    path(d) {
+      return `<path d="${d}" fill="none" stroke="${theme.muted}" stroke-width="2" stroke-linejoin="round"/>`;
+    },
+    head(x, y, down = false) {
+      const points = down ? [[x, y], [x - 6, y - 10], [x + 6, y - 10]] : [[x, y], [x - 10, y - 6], [x - 10, y + 6]];
+      return `<path d="M${points.map((point) => point.map(number).join(" ")).join("L")}Z" fill="${theme.muted}"/>`;
+    },
+    arrow(x1, y1, x2, y2, bare = false) {
+      const down = y2 > y1;
+      const line = draw.path(`M${number(x1)} ${number(y1)}L${number(down || bare ? x2 : x2 - 6)} ${number(down ? y2 - 6 : y2)}`);
+      return bare ? line : line + draw.head(x2, y2, down);
+    },
+    bypass(x, y, to, top) {
+      return draw.path(`M${x} ${y}V${top + 10}Q${x} ${top} ${x + 10} ${top}H${to - 10}Q${to} ${top} ${to} ${top + 10}V${y - 22}`) + draw.head(to, y - 14, true) + `<circle cx="${x}" cy="${y}" r="3.5" fill="${theme.muted}"/>`;
+    },
+    plus(x, y) {
+      return `<circle cx="${x}" cy="${y}" r="15" fill="${theme.surface}" stroke="${theme.ink}" stroke-width="1.8"/><path d="M${x - 8} ${y}H${x + 8}M${x} ${y - 8}V${y + 8}" stroke="${theme.ink}" stroke-width="1.8"/>`;
+    },
+    sign(x, y, text) {
+      return draw.text(x, y, text, { size: 30, anchor: "middle", fill: theme.muted });
+    },
+    dots(x, y) {
+      return [-7, 0, 7].map((step) => `<circle cx="${number(x)}" cy="${number(y + step)}" r="2.2" fill="${theme.muted}"/>`).join("");
+    },
+  };
+  return draw;
+}
+
+function number(value) {
+  return Math.round(value * 100) / 100;
+}

@@ -1,0 +1,386 @@
+// A matrix as coloured cells on a canvas, with the exact value of any of them under the pointer or the arrow keys.
+
+import { axisItems, matrixLayout, nameOf } from "./js/axes.js";
+import { colorBar } from "./js/bar.js";
+import { binned, cellCanvas, colorize, enlargedPng } from "./js/heat.js";
+import { createFrame, stepped } from "./js/frame.js";
+import { fill, floats, formatExact, formatShort } from "./js/numbers.js";
+import { colorOf, cssColor, inkOn } from "./js/colors.js";
+
+const ARROWS = /\s*[←↑→↓]\s*/g;
+/** Cells of this size are hatched where they have no value, and set apart by thin lines. */
+const ROOMY = 14;
+/** Cells of this size have their values printed in them. */
+const PRINTED = 52;
+/** At least this many CSS pixels are outlined under the pointer. */
+const VISIBLE = 9;
+
+function render({ model, el }) {
+  const frame = createFrame(el, model, {
+    kind: "matrix",
+    resized: () => redraw(),
+    scene: (theme) => {
+      const drawing = scene(theme);
+      return { ...drawing, items: [...drawing.items, ...selectionItems(theme)] };
+    },
+    texts,
+  });
+  const { stage } = frame;
+  stage.tabIndex = 0;
+  stage.setAttribute("role", "application");
+
+  /** Cells as they came (binned by Python where there are very many). */
+  let cells = { values: new Float32Array(0), rows: 0, cols: 0, steps: [1, 1] };
+  /** Cells as they are drawn, and how many values one of them stands for. */
+  let drawn = { canvas: null, steps: [1, 1], key: "" };
+  let beyond = { below: false, above: false, missing: false };
+  let colors = null;
+  let layout = null;
+  let hover = null;
+  let asked = null;
+  let timer = 0;
+
+  const shape = () => model.get("shape");
+  const axis = (name) => model.get(name);
+  const title = (name) => axis(name).name.replace(ARROWS, " ").trim();
+
+  function texts() {
+    const { title: heading, caption, stem } = model.get("heading");
+    const [rowStep, colStep] = drawn.steps;
+    const notes = [];
+    if (rowStep * colStep > 1) {
+      notes.push(frame.label(`binned_${model.get("binning")}`, { rows: rowStep, cols: colStep }));
+    }
+    return { title: heading, caption, stem, notes };
+  }
+
+  function readValues() {
+    const [rows, cols] = shape();
+    const steps = model.get("bins");
+    cells = {
+      values: floats(model.get("values")),
+      rows: Math.ceil(rows / steps[0]),
+      cols: Math.ceil(cols / steps[1]),
+      steps,
+    };
+    if (cells.values.length !== cells.rows * cells.cols) cells = { ...cells, values: new Float32Array(0) };
+    colors = null;
+  }
+
+  function redraw() {
+    if (!frame.width || !cells.values.length) return;
+    const [rows, cols] = shape();
+    const scale = model.get("scale");
+    if (!colors) {
+      colors = colorize(cells.values, scale);
+      beyond = colors;
+      drawn.key = "";
+    }
+    layout = matrixLayout({
+      width: Math.min(frame.width, model.get("max_width") || Infinity),
+      rows,
+      cols,
+      rowAxis: axis("rows"),
+      colAxis: axis("cols"),
+      aspect: model.get("aspect"),
+      maxSize: model.get("max_size"),
+      ratio: frame.ratio,
+      scale,
+      beyond,
+      measure: frame.measure,
+    });
+    drawCells(scale);
+    frame.draw(scene(frame.theme()));
+    frame.setTexts();
+    describe();
+    redrawOver();
+  }
+
+  /** Where the screen has fewer pixels than there are cells, several of them share one: none is left out. */
+  function drawCells(scale) {
+    const { plot } = layout;
+    const rowStep = Math.max(1, Math.ceil(cells.rows / (plot.height * frame.ratio) - 0.01));
+    const colStep = Math.max(1, Math.ceil(cells.cols / (plot.width * frame.ratio) - 0.01));
+    const key = `${rowStep} ${colStep}`;
+    if (drawn.key === key) return;
+    const steps = [rowStep * cells.steps[0], colStep * cells.steps[1]];
+    if (rowStep * colStep === 1) {
+      drawn = { canvas: cellCanvas(colors.pixels, cells.cols, cells.rows), rows: cells.rows, cols: cells.cols, steps, key };
+      return;
+    }
+    const fewer = binned(cells.values, cells.rows, cells.cols, rowStep, colStep, model.get("binning"));
+    const { pixels } = colorize(fewer.values, scale);
+    drawn = { canvas: cellCanvas(pixels, fewer.cols, fewer.rows), rows: fewer.rows, cols: fewer.cols, steps, key };
+  }
+
+  function scene(theme) {
+    const { plot, cell } = layout;
+    const { canvas, steps } = drawn;
+    const items = [
+      {
+        kind: "image",
+        x: plot.x,
+        y: plot.y,
+        // The last bin may stand for fewer values than the others, and is drawn as wide.
+        width: drawn.cols * steps[1] * cell.width,
+        height: drawn.rows * steps[0] * cell.height,
+        source: canvas,
+        href: () => enlargedPng(canvas),
+      },
+    ];
+    if (items[0].width > plot.width + 1e-6 || items[0].height > plot.height + 1e-6) {
+      // … but not beyond the frame.
+      items[0] = { ...items[0], width: plot.width, height: plot.height };
+    }
+    if (Math.min(cell.width, cell.height) >= ROOMY) items.push(...gaps(theme), ...hatches(theme), ...printed());
+    items.push(...axisItems(layout, theme));
+    items.push(
+      ...colorBar({
+        scale: model.get("scale"),
+        labels: layout.labels,
+        upright: layout.upright,
+        beside: plot,
+        labelY: layout.labelLine,
+        theme,
+        measure: frame.measure,
+      }),
+    );
+    return { width: layout.width, height: layout.height, items };
+  }
+
+  function gaps(theme) {
+    const { plot, cell } = layout;
+    const items = [];
+    const line = { kind: "line", stroke: theme.surface, alpha: 0.55 };
+    for (let row = 1; row < cells.rows; row += 1) {
+      const y = plot.y + row * cell.height;
+      items.push({ ...line, x1: plot.x, x2: plot.x + plot.width, y1: y, y2: y });
+    }
+    for (let col = 1; col < cells.cols; col += 1) {
+      const x = plot.x + col * cell.width;
+      items.push({ ...line, x1: x, x2: x, y1: plot.y, y2: plot.y + plot.height });
+    }
+    return items;
+  }
+
+  function hatches(theme) {
+    const items = [];
+    if (!beyond.missing) return items;
+    cells.values.forEach((value, index) => {
+      if (!Number.isNaN(value)) return;
+      items.push({ kind: "rect", ...cellBox(Math.floor(index / cells.cols), index % cells.cols), hatch: theme.muted });
+    });
+    return items;
+  }
+
+  function printed() {
+    const { cell } = layout;
+    const texts = [];
+    if (cell.width < PRINTED || cell.height < 28) return texts;
+    const scale = model.get("scale");
+    for (let index = 0; index < cells.values.length; index += 1) {
+      const value = cells.values[index];
+      const text = Number.isNaN(value) ? "" : formatShort(value);
+      if (frame.measure(text) > cell.width - 4) return [];
+      const box = cellBox(Math.floor(index / cells.cols), index % cells.cols);
+      const place = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+      texts.push({ kind: "text", ...place, text, anchor: "middle", fill: inkOn(colorOf(scale, value)) });
+    }
+    return texts;
+  }
+
+  function cellBox(row, col) {
+    const { plot, cell } = layout;
+    return { x: plot.x + col * cell.width, y: plot.y + row * cell.height, width: cell.width, height: cell.height };
+  }
+
+  function selectionItems(theme) {
+    const [row, col] = [model.get("selected_row"), model.get("selected_col")];
+    const [rows, cols] = shape();
+    const { plot, cell } = layout;
+    const items = [];
+    const outline = (box, width) => {
+      const around = { x: box.x - 1, y: box.y - 1, width: box.width + 2, height: box.height + 2 };
+      items.push({ kind: "rect", ...around, stroke: "#ffffff", lineWidth: width + 2, alpha: 0.75 });
+      items.push({ kind: "rect", ...around, stroke: theme.accent, lineWidth: width });
+    };
+    const hasRow = row >= 0 && row < rows;
+    const hasCol = col >= 0 && col < cols;
+    if (hasRow) outline({ x: plot.x, y: plot.y + row * cell.height, width: plot.width, height: cell.height }, 1.5);
+    if (hasCol) outline({ x: plot.x + col * cell.width, y: plot.y, width: cell.width, height: plot.height }, 1.5);
+    if (hasRow && hasCol && rows * cols > 1) outline(cellBox(row, col), 2.5);
+    const chip = (text, x, y, anchor) => {
+      const width = frame.measure(text, 16, 600) + 8;
+      const left = anchor === "end" ? x - width + 4 : x - width / 2;
+      items.push({ kind: "rect", x: left, y: y - 11, width, height: 22, radius: 4, fill: theme.accent });
+      items.push({ kind: "text", x: left + width / 2, y, text, anchor: "middle", weight: 600, fill: "#ffffff" });
+    };
+    if (hasRow) chip(tickText("row", row), plot.x - 9, plot.y + (row + 0.5) * cell.height, "end");
+    if (hasCol) chip(tickText("col", col), plot.x + (col + 0.5) * cell.width, plot.y - 14, "middle");
+    return items;
+  }
+
+  function tickText(side, index) {
+    const ticks = side === "row" ? layout.rowTicks : layout.colTicks;
+    const tick = ticks.find((candidate) => candidate.index === index);
+    return tick ? tick.text : String(index + axis(`${side}s`).first);
+  }
+
+  function redrawOver() {
+    if (!layout) return;
+    const theme = frame.theme();
+    const items = selectionItems(theme);
+    if (hover) {
+      const box = cellBox(hover.row, hover.col);
+      const [growX, growY] = [Math.max(0, VISIBLE - box.width) / 2, Math.max(0, VISIBLE - box.height) / 2];
+      const ring = {
+        kind: "rect",
+        x: box.x - growX,
+        y: box.y - growY,
+        width: box.width + 2 * growX,
+        height: box.height + 2 * growY,
+      };
+      items.push({ ...ring, stroke: "#ffffff", lineWidth: 4 }, { ...ring, stroke: "#10151b", lineWidth: 2 });
+    }
+    frame.drawOver(items);
+    tell();
+  }
+
+  /** The cell that the readout is about: the one under the pointer, else the selected one. */
+  function subject() {
+    if (hover) return hover;
+    const [row, col] = [model.get("selected_row"), model.get("selected_col")];
+    const [rows, cols] = shape();
+    return row >= 0 && col >= 0 && row < rows && col < cols ? { row, col } : null;
+  }
+
+  function pairs({ row, col }) {
+    const named = [
+      [title("rows"), nameOf(axis("rows"), row)],
+      [title("cols"), nameOf(axis("cols"), col)],
+    ];
+    const [rowStep, colStep] = cells.steps;
+    if (rowStep * colStep === 1) {
+      return [...named, ["", exact(cells.values[row * cells.cols + col])]];
+    }
+    if (asked && asked.row === row && asked.col === col && "value" in asked) return [...named, ["", exact(asked.value)]];
+    ask(row, col);
+    const about = cells.values[Math.floor(row / rowStep) * cells.cols + Math.floor(col / colStep)];
+    return [...named, ["", fill(frame.label(`near_${model.get("binning")}`), { value: formatShort(about) })]];
+  }
+
+  function exact(value) {
+    return formatExact(value, frame.label("missing"));
+  }
+
+  /** Ask Python for a value that was binned away, once the pointer rests for a moment. */
+  function ask(row, col) {
+    if (asked && asked.row === row && asked.col === col) return;
+    asked = { row, col };
+    clearTimeout(timer);
+    timer = setTimeout(() => model.send({ kind: "value", row, col }), 40);
+  }
+
+  function answered(message, buffers) {
+    if (message.kind !== "value" || !asked || message.row !== asked.row || message.col !== asked.col) return;
+    asked.value = floats(buffers[0])[0];
+    tell();
+  }
+
+  function tell() {
+    const about = subject();
+    frame.setReadout(about ? pairs(about) : frame.label("matrix_hint"));
+  }
+
+  function describe() {
+    const [rows, cols] = shape();
+    const { title: heading } = model.get("heading");
+    const label = frame.label("matrix_aria", { title: heading, rows, cols, row: title("rows"), col: title("cols") });
+    stage.setAttribute("aria-label", label);
+    stage.setAttribute("aria-roledescription", frame.label("matrix_role"));
+  }
+
+  function cellAt(event) {
+    if (!layout) return null;
+    const { x, y } = frame.point(event);
+    const { plot, cell } = layout;
+    const row = Math.floor((y - plot.y) / cell.height);
+    const col = Math.floor((x - plot.x) / cell.width);
+    const [rows, cols] = shape();
+    return row >= 0 && col >= 0 && row < rows && col < cols ? { row, col } : null;
+  }
+
+  function point(place) {
+    if (place?.row === hover?.row && place?.col === hover?.col) return;
+    hover = place;
+    redrawOver();
+  }
+
+  function select(row, col) {
+    hover = null;
+    model.set("selected_row", row);
+    model.set("selected_col", col);
+    model.save_changes();
+    redrawOver();
+    const about = subject();
+    if (about) frame.say(pairs(about).map(([name, what]) => `${name} ${what}`.trim()).join(", "));
+  }
+
+  stage.addEventListener("pointermove", (event) => point(cellAt(event)));
+  stage.addEventListener("pointerleave", () => point(null));
+  stage.addEventListener("click", (event) => {
+    const place = cellAt(event);
+    if (place) select(place.row, place.col);
+  });
+  stage.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && subject()) {
+      select(-1, -1);
+      event.stopPropagation();
+      return;
+    }
+    const place = stepped(event, model.get("selected_row"), model.get("selected_col"), ...shape());
+    if (!place) return;
+    event.preventDefault();
+    event.stopPropagation();
+    select(...place);
+  });
+
+  // One message may change several traits: what they need is done once, when all of them are there.
+  const dirty = new Set();
+  const marks = {
+    values: "values", shape: "values", bins: "values", binning: "values", scale: "colors",
+    rows: "draw", cols: "draw", heading: "draw", aspect: "draw", max_size: "draw", max_width: "draw", labels: "draw",
+    selected_row: "over", selected_col: "over",
+  };
+  const listeners = Object.entries(marks).map(([trait, what]) => [`change:${trait}`, () => dirty.add(what)]);
+  listeners.push(["change", update], ["msg:custom", answered]);
+  for (const [event, listener] of listeners) model.on(event, listener);
+
+  function update() {
+    if (dirty.has("values")) {
+      readValues();
+      asked = null;
+      hover = inside(hover);
+    }
+    if (dirty.has("colors")) colors = null;
+    if (dirty.has("values") || dirty.has("colors") || dirty.has("draw")) redraw();
+    else if (dirty.has("over")) redrawOver();
+    dirty.clear();
+  }
+
+  function inside(place) {
+    const [rows, cols] = shape();
+    return place && place.row < rows && place.col < cols ? place : null;
+  }
+
+  readValues();
+  frame.setTexts();
+  redraw();
+  return () => {
+    clearTimeout(timer);
+    for (const [event, listener] of listeners) model.off(event, listener);
+    frame.destroy();
+  };
+}
+
+export default { render };

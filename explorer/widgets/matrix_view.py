@@ -1,0 +1,183 @@
+"""A matrix on the page: coloured cells, exact values, keyboard, PNG and SVG."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import traitlets
+from numpy.typing import NDArray
+
+from explorer.figures.matrix import Axis, MatrixFigure, Scale
+from explorer.widgets._esm import bundle, stylesheet
+from explorer.widgets.base import ExplorerWidget, scale_state
+
+__all__ = ["MAX_VALUES", "MatrixView", "binned"]
+
+#: Most values that are sent to the browser; a larger matrix is binned first.
+MAX_VALUES = 1_500_000
+
+_MAX_SIDE = math.isqrt(MAX_VALUES)
+
+
+class MatrixView(ExplorerWidget):
+    """Shows a :class:`~explorer.figures.MatrixFigure`.
+
+    The cell under the pointer is read out with as many digits as its float32 has; a click or the arrow keys choose a
+    cell. A matrix of more than :data:`MAX_VALUES` values is binned for display, says so, and asks Python for the exact
+    value under the pointer.
+
+    Attributes
+    ----------
+    selected_row, selected_col : int
+        The chosen cell, −1 for none; set from either side. A row or a column alone may be chosen from Python.
+    max_size : int
+        Longest side in CSS pixels of a matrix with square cells; one with stretched cells is at most three quarters of
+        it high.
+    max_width : int
+        Width in CSS pixels that is not exceeded, 0 for the whole width there is.
+
+    Examples
+    --------
+    >>> view = MatrixView()
+    >>> view.show(
+    ...     MatrixFigure(
+    ...         values=np.eye(3),
+    ...         rows=Axis(name="query ↓"),
+    ...         cols=Axis(name="key →"),
+    ...         scale=Scale(low=0, high=1, label="attention"),
+    ...     )
+    ... )
+    """
+
+    _esm = bundle("matrix_view.js")
+    _css = stylesheet()
+
+    selected_row = traitlets.Int(-1).tag(sync=True)
+    selected_col = traitlets.Int(-1).tag(sync=True)
+    max_size = traitlets.Int(560, min=80).tag(sync=True)
+    max_width = traitlets.Int(0, min=0).tag(sync=True)
+
+    shape = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(0, 0), read_only=True).tag(sync=True)
+    bins = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(1, 1), read_only=True).tag(sync=True)
+    binning = traitlets.Unicode("mean", read_only=True).tag(sync=True)
+    values = traitlets.Bytes(b"", read_only=True).tag(sync=True)
+    rows = traitlets.Dict(read_only=True).tag(sync=True)
+    cols = traitlets.Dict(read_only=True).tag(sync=True)
+    scale = traitlets.Dict(read_only=True).tag(sync=True)
+    heading = traitlets.Dict(read_only=True).tag(sync=True)
+    aspect = traitlets.Unicode("equal", read_only=True).tag(sync=True)
+
+    def __init__(self, figure: MatrixFigure | None = None, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._figure: MatrixFigure | None = None
+        self.on_msg(self._on_message)
+        if figure is not None:
+            self.show(figure)
+
+    @traitlets.default("rows")
+    @traitlets.default("cols")
+    def _no_axis(self) -> dict[str, Any]:
+        return _axis_state(Axis(name=""))
+
+    @traitlets.default("scale")
+    def _no_scale(self) -> dict[str, Any]:
+        return scale_state(Scale(low=0.0, high=1.0))
+
+    @traitlets.default("heading")
+    def _no_heading(self) -> dict[str, str]:
+        return {"title": "", "caption": "", "stem": "matrix"}
+
+    @property
+    def figure(self) -> MatrixFigure | None:
+        """What is shown."""
+        return self._figure
+
+    def show(self, figure: MatrixFigure) -> None:
+        """Show a figure in place of the one before, in one message.
+
+        Parameters
+        ----------
+        figure : MatrixFigure
+        """
+        row_step, col_step = bin_steps(*figure.values.shape)
+        drawn = binned(figure.values, row_step, col_step, figure.binning)
+        self._figure = figure
+        rows, cols = figure.values.shape
+        with self.hold_sync(), self.hold_trait_notifications():
+            self.set_trait("shape", (rows, cols))
+            self.set_trait("bins", (row_step, col_step))
+            self.set_trait("binning", figure.binning)
+            self.set_trait("values", drawn.tobytes())
+            self.set_trait("rows", _axis_state(figure.rows))
+            self.set_trait("cols", _axis_state(figure.cols))
+            self.set_trait("scale", scale_state(figure.scale))
+            heading = {"title": figure.title, "caption": figure.caption, "stem": figure.stem}
+            self.set_trait("heading", heading)
+            self.set_trait("aspect", figure.aspect)
+            if self.selected_row >= rows or self.selected_col >= cols:
+                self.selected_row = self.selected_col = -1
+
+    def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        """Answer the browser's question for a value that was binned away."""
+        if not isinstance(content, dict) or content.get("kind") != "value" or self._figure is None:
+            return
+        row, col = content.get("row"), content.get("col")
+        rows, cols = self._figure.values.shape
+        if isinstance(row, int) and isinstance(col, int) and 0 <= row < rows and 0 <= col < cols:
+            value = self._figure.values[row, col].tobytes()
+            self.send({"kind": "value", "row": row, "col": col}, buffers=[value])
+
+
+def bin_steps(rows: int, cols: int) -> tuple[int, int]:
+    """How many rows and columns of a matrix share one cell, so that at most :data:`MAX_VALUES` remain."""
+    if rows * cols <= MAX_VALUES:
+        return 1, 1
+    row_step = max(1, math.ceil(rows / max(_MAX_SIDE, MAX_VALUES // cols)))
+    col_step = max(1, math.ceil(cols / max(_MAX_SIDE, MAX_VALUES // rows)))
+    return row_step, col_step
+
+
+def binned(values: NDArray[np.float32], row_step: int, col_step: int, how: str) -> NDArray[np.float32]:
+    """Fewer values, each for a block of others.
+
+    Parameters
+    ----------
+    values : ndarray, shape (rows, cols)
+    row_step, col_step : int
+        Size of a block; those at the far edges may be smaller.
+    how : {"mean", "max"}
+        The mean of the block, or its value furthest from 0. ``nan`` is left out where a block has other values.
+
+    Returns
+    -------
+    ndarray, shape (ceil(rows / row_step), ceil(cols / col_step)), float32
+    """
+    if row_step == col_step == 1:
+        return values
+    row_starts = np.arange(0, values.shape[0], row_step)
+    col_starts = np.arange(0, values.shape[1], col_step)
+
+    def reduced(by: np.ufunc, array: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(by.reduceat(by.reduceat(array, row_starts, axis=0), col_starts, axis=1))
+
+    known = ~np.isnan(values)
+    counts = reduced(np.add, known.astype(np.int64))
+    if how == "max":
+        high = reduced(np.maximum, np.where(known, values, -np.inf))
+        low = reduced(np.minimum, np.where(known, values, np.inf))
+        result = np.where(high >= -low, high, low)
+    else:
+        with np.errstate(invalid="ignore"):
+            result = reduced(np.add, np.where(known, values, 0).astype(np.float64)) / np.maximum(counts, 1)
+    return np.where(counts > 0, result, np.nan).astype(np.float32)
+
+
+def _axis_state(axis: Axis) -> dict[str, Any]:
+    return {
+        "name": axis.name,
+        "labels": list(axis.labels),
+        "marks": {str(index): text for index, text in axis.marks.items()},
+        "first": axis.first,
+    }

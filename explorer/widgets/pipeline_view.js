@@ -1,0 +1,122 @@
+// The drawing of the whole pipeline: each part leads to its stage.
+
+import { element } from "./js/frame.js";
+import { byteArray, fill, floats } from "./js/numbers.js";
+import { HEIGHT, WIDTH, pipelineSvg } from "./js/pipeline.js";
+import { download } from "./js/save.js";
+import { measurer } from "./js/scene.js";
+
+const PAPER = {
+  ink: "#131c2e", muted: "#526077", line: "#d8deea", surface: "#ffffff", page: "#f3f5fa", accent: "#c4006a", soft: "#fbe6f1",
+};
+const DOWN = '<svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true"><path d="M8 2v8M4.5 6.8 8 10.3l3.5-3.5M3 13.5h10" fill="none" stroke="currentColor" stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round"/></svg>';
+
+/** @param {{ model: any, el: HTMLElement }} context */
+function render({ model, el }) {
+  const root = element("div", "vx-pipe");
+  const tools = element("div", "vxw-tools vx-pipe-tools");
+  const scroller = element("div", "vx-pipe-scroll");
+  const note = element("p", "vx-pipe-note");
+  root.append(scroller, note, tools);
+  el.append(root);
+
+  const style = getComputedStyle(root);
+  const font = () => style.fontFamily || "sans-serif";
+  const section = (stage) => root.closest(".vx")?.querySelector(`.vx-stage-${CSS.escape(stage)}`) ?? null;
+  const theme = () => {
+    const names = { ink: "ink", muted: "muted", line: "line", surface: "surface", page: "page", accent: "accent", soft: "accent-soft" };
+    return Object.fromEntries(Object.entries(names).map(([key, name]) => [key, style.getPropertyValue(`--vx-${name}`).trim() || PAPER[key]]));
+  };
+
+  const bytes = (value) => byteArray(value);
+  const address = (value, type) => (bytes(value).length ? `data:${type};base64,${base64(bytes(value))}` : "");
+  const pictures = () => ({
+    photo: address(model.get("photo"), "image/jpeg"),
+    pieces: address(model.get("pieces"), "image/png"),
+    thumbnails: model.get("thumbnails").map((data) => address(data, "image/png")),
+    strips: floats(model.get("strips")),
+  });
+  const drawn = (colors, leads) => pipelineSvg(model.get("drawing"), pictures(), colors, measurer(font()), font(), leads);
+
+  const buttons = ["png", "svg"].map((format) => {
+    const button = element("button", `vxw-button vxw-save-${format}`);
+    button.type = "button";
+    button.innerHTML = DOWN;
+    button.append(element("span", "", format.toUpperCase()));
+    button.addEventListener("click", () => save(format));
+    tools.append(button);
+    return [format, button];
+  });
+
+  let links = "";
+  let focused = null;
+  const show = () => {
+    const drawing = model.get("drawing");
+    if (!drawing.rows) return;
+    focused = root.contains(document.activeElement) ? document.activeElement.dataset?.stage : null;
+    links = present();
+    // Every text in it went through escapeXml, every picture was encoded by us.
+    scroller.innerHTML = drawn(theme(), (stage) => section(stage) !== null);
+    if (focused) scroller.querySelector(`[data-stage="${CSS.escape(focused)}"]`)?.focus();
+    note.textContent = drawing.texts.note;
+    for (const [format, button] of buttons) {
+      const label = fill(model.get("labels")[`save_${format}`]);
+      button.title = label;
+      button.setAttribute("aria-label", `${label}: ${drawing.texts.alt}`);
+    }
+  };
+  const present = () => Object.keys(model.get("drawing").stages ?? {}).filter((stage) => section(stage)).join(" ");
+
+  async function save(format) {
+    const { stem } = model.get("drawing");
+    const svg = drawn(PAPER, () => false).replace("<g transform", `<rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/><g transform`);
+    if (format === "svg") return download(new Blob([svg], { type: "image/svg+xml" }), stem, "svg");
+    const picture = new Image();
+    picture.src = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+    try {
+      await picture.decode();
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [WIDTH * 2, HEIGHT * 2];
+      canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+      download(await new Promise((resolve) => canvas.toBlob(resolve, "image/png")), stem, "png");
+    } finally {
+      URL.revokeObjectURL(picture.src);
+    }
+  }
+
+  const go = (event) => {
+    const part = event.target.closest?.("[data-stage]");
+    if (!part || (event.type === "keydown" && event.key !== "Enter" && event.key !== " ")) return;
+    event.preventDefault();
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    section(part.dataset.stage)?.scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" });
+  };
+  scroller.addEventListener("click", go);
+  scroller.addEventListener("keydown", go);
+
+  for (const name of ["drawing", "photo", "pieces", "strips", "labels"]) model.on(`change:${name}`, later);
+  let waiting = 0;
+  function later() {
+    // Several traits change together: one drawing for all of them.
+    if (!waiting) waiting = requestAnimationFrame(() => ((waiting = 0), show()));
+  }
+  // Stages join the page while it is built; what leads where is looked at again when the drawing comes into view.
+  const seen = new IntersectionObserver(() => {
+    if (present() !== links) later();
+  });
+  seen.observe(root);
+  later();
+  return () => {
+    seen.disconnect();
+    cancelAnimationFrame(waiting);
+  };
+}
+
+/** @param {Uint8Array} data */
+function base64(data) {
+  let text = "";
+  for (let from = 0; from < data.length; from += 0x8000) text += String.fromCharCode(...data.subarray(from, from + 0x8000));
+  return btoa(text);
+}
+
+export default { render };

@@ -1,0 +1,93 @@
+"""The drawing of the whole pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import traitlets
+
+from explorer.figures.overview import PipelineDrawing
+from explorer.images import Pixels, encode_image
+from explorer.widgets._esm import bundle
+from explorer.widgets.base import ExplorerWidget
+
+__all__ = ["PipelineView"]
+
+
+class PipelineView(ExplorerWidget):
+    """The pipeline from the photo to the class as one SVG, with today's numbers in it.
+
+    Attributes
+    ----------
+    drawing : dict
+        Rows, finished strings and sizes; see :meth:`show`.
+    photo, pieces : bytes
+        JPEG of the photo, PNG of its patches pulled apart.
+    thumbnails : list of bytes
+        PNG of each drawn token's patch.
+    strips : bytes
+        float32, (4, rows, dims).
+    """
+
+    _esm = bundle("pipeline_view.js")
+    drawing = traitlets.Dict().tag(sync=True)
+    photo = traitlets.Bytes(b"").tag(sync=True)
+    pieces = traitlets.Bytes(b"").tag(sync=True)
+    thumbnails = traitlets.List(traitlets.Bytes()).tag(sync=True)
+    strips = traitlets.Bytes(b"").tag(sync=True)
+
+    def show_photo(self, pixels: Pixels) -> None:
+        """The photo as it is shown: the model's crop at the picture's own sharpness, (S, S, 3) uint8."""
+        self.photo = encode_image(pixels, "jpeg", quality=88)
+
+    def show(
+        self,
+        drawing: PipelineDrawing,
+        *,
+        names: Sequence[str],
+        texts: Mapping[str, str],
+        sizes: Mapping[str, str],
+        chain: Sequence[str],
+        stages: Mapping[str, Mapping[str, Any]],
+        stem: str,
+    ) -> None:
+        """Draw.
+
+        Parameters
+        ----------
+        drawing : PipelineDrawing
+        names : sequence of str
+            What each drawn row is called.
+        texts, sizes : mapping of str to str
+            Finished strings, and shapes as they are written.
+        chain : sequence of str
+            What happens between 𝒛_L and the logits.
+        stages : mapping
+            Stage to its ``number`` and ``name``: where the parts may lead, if the page has that stage.
+        stem : str
+            File name of saved pictures.
+        """
+        kinds = ["gap" if t is None else "prefix" if p else "patch" for t, p in zip(drawing.rows, drawing.prefix, strict=True)]
+        rows = [
+            {"name": name, "kind": kind, "picked": place == drawing.picked, "read": place in drawing.read}
+            for place, (name, kind) in enumerate(zip(names, kinds, strict=True))
+        ]
+        with self.hold_sync():
+            self.pieces = encode_image(drawing.pieces)
+            self.thumbnails = [
+                encode_image(tile) if kind == "patch" else b""
+                for tile, kind in zip(drawing.thumbnails, kinds, strict=True)
+            ]
+            self.strips = np.ascontiguousarray(drawing.strips, dtype=np.float32).tobytes()
+            self.drawing = {
+                "rows": rows,
+                "dims": int(drawing.strips.shape[2]),
+                "reaches": [float(reach) for reach in drawing.reaches],
+                "texts": dict(texts),
+                "sizes": dict(sizes),
+                "chain": list(chain),
+                "stages": {stage: dict(entry) for stage, entry in stages.items()},
+                "stem": stem,
+            }
