@@ -14,21 +14,18 @@ import hashlib
 import math
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
 from io import BytesIO
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import Image
 
+from explorer.decoding import decode
 from explorer.errors import ExplorerError
 
 __all__ = [
     "MAX_BYTES",
-    "MAX_PIXELS",
-    "MAX_RATIO",
-    "MIN_SIDE",
     "Box",
     "Cropping",
     "Picture",
@@ -45,17 +42,7 @@ Pixels = NDArray[np.uint8]
 
 #: Largest file that is opened: 50 MB, read generously (as a file manager counts them).
 MAX_BYTES = 50 * 1024 * 1024
-#: Most pixels that are decoded.
-MAX_PIXELS = 60_000_000
-#: Fewest pixels that a side must have.
-MIN_SIDE = 8
-#: How many times longer than wide a picture may be: a model's crop shows its short side only, and resizing a
-#: hair-thin strip to the model's size would make a gigantic picture of it.
-MAX_RATIO = 20
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF")
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -175,23 +162,7 @@ def open_picture(data: bytes, name: str = "") -> Picture:
         raise ExplorerError("picture-empty")
     if len(data) > MAX_BYTES:
         raise ExplorerError("picture-too-many-bytes", megabytes=math.ceil(len(data) / 1024**2), limit=MAX_BYTES >> 20)
-    image = _identify(data)
-    with image:
-        _check_size(*image.size)
-        # Decoders raise whatever their parsers stumble over (OSError, SyntaxError, struct.error, zlib.error, …):
-        # on a file by a stranger, each of them means that the file is damaged.
-        try:
-            image.load()
-            upright = _to_rgb(image)
-            turn = _TURNS.get(_orientation(image))
-            if turn is not None:
-                upright = upright.transpose(turn)
-        except ExplorerError:
-            raise
-        except Exception as error:
-            raise ExplorerError("picture-broken") from error
-    _check_size(*upright.size)
-    pixels = np.asarray(upright)
+    pixels = np.asarray(decode(data))
     pixels.setflags(write=False)
     return Picture(pixels, clean_name(name), hashlib.sha256(data).hexdigest())
 
@@ -323,6 +294,8 @@ class _Plan(NamedTuple):
 
 def _plan(width: int, height: int, cropping: Cropping, center: tuple[float, float]) -> _Plan:
     side = cropping.image_size
+    if cropping.crop_mode not in {"center", "squash"}:
+        raise ValueError(f"crop_mode {cropping.crop_mode!r} is neither 'center' nor 'squash'")
     # As timm: at crop_pct 1 or less the resized picture is never smaller than the crop, so nothing is padded.
     scaled = max(side, math.floor(side / cropping.crop_pct))
     if cropping.crop_mode == "squash":
@@ -349,121 +322,3 @@ def _filter(interpolation: str) -> Image.Resampling:
         return _FILTERS[interpolation]
     except KeyError:
         raise ValueError(f"interpolation {interpolation!r} is none of {', '.join(_FILTERS)}") from None
-
-
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise ExplorerError("picture-too-many-pixels", limit=MAX_PIXELS // 1_000_000)
-    if min(width, height) < MIN_SIDE:
-        raise ExplorerError("picture-too-narrow", width=width, height=height, minimum=MIN_SIDE)
-    if max(width, height) > MAX_RATIO * min(width, height):
-        raise ExplorerError("picture-too-long", width=width, height=height, ratio=MAX_RATIO)
-
-
-def _identify(data: bytes) -> Image.Image:
-    """Read the header, with the decoders of the six formats and no others."""
-    formats: tuple[str, ...] = _FORMATS
-    heif = data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
-    if heif:
-        _register_heif()
-        formats = ("HEIF",)
-    try:
-        return Image.open(BytesIO(data), formats=formats)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ExplorerError("picture-too-many-pixels", limit=MAX_PIXELS // 1_000_000) from error
-    except UnidentifiedImageError as error:
-        known = heif or data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
-        raise ExplorerError("picture-broken" if known else "picture-not-an-image") from error
-    except Exception as error:  # as in open_picture: a header can hold anything
-        raise ExplorerError("picture-broken") from error
-
-
-def _register_heif() -> None:
-    """Teach Pillow HEIC, on the first such file: the plugin takes a while to load, and may be missing."""
-    try:
-        from pillow_heif import register_heif_opener
-    except (ImportError, OSError) as error:  # OSError: its library does not load here
-        raise ExplorerError("picture-heic-unavailable") from error
-    register_heif_opener(thumbnails=False)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """8-bit sRGB, on white where the picture is transparent."""
-    if image.mode in {"I", "F"}:
-        # 32 bits a pixel are measurements without an agreed white; guessing one would fake the picture.
-        raise ExplorerError("picture-depth")
-    if image.mode.startswith("I;16"):
-        return _from_16_bit_gray(image)
-    if image.mode == "1":
-        image = image.convert("L")
-    transparent = image.has_transparency_data
-    if transparent or image.mode in {"P", "PA"}:
-        profile = image.info.get("icc_profile")
-        image = image.convert("RGBA" if transparent else "RGB")
-        image.info["icc_profile"] = profile
-    alpha = image.getchannel("A") if transparent else None
-    rgb = _to_srgb(image.convert("RGB") if transparent else image, image.info.get("icc_profile"))
-    if alpha is None:
-        return rgb
-    white = Image.new("RGB", rgb.size, "white")
-    white.paste(rgb, mask=alpha)
-    return white
-
-
-def _from_16_bit_gray(image: Image.Image) -> Image.Image:
-    # Pillow's own conversion clips at 255 instead of scaling.
-    values = np.asarray(image).astype(np.uint32)
-    gray = ((values + 128) // 257).astype(np.uint8)
-    key = image.info.get("transparency")
-    if isinstance(key, int):
-        gray[values == key] = 255
-    return Image.fromarray(gray).convert("RGB")
-
-
-def _to_srgb(image: Image.Image, profile: object) -> Image.Image:
-    if image.mode == "LAB":
-        # Pillow converts Lab by a profile only.
-        transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), _srgb(), "LAB", "RGB")
-        return _applied(transform, image)
-    if isinstance(profile, bytes) and profile:
-        # A profile may be damaged, or made for another colour model: the pixels are shown as they are, then.
-        try:
-            source = ImageCms.ImageCmsProfile(BytesIO(profile))
-            # Converting sRGB to sRGB only rounds: such pictures keep their very pixels.
-            if "srgb" not in ImageCms.getProfileDescription(source).lower():
-                return _applied(ImageCms.buildTransform(source, _srgb(), image.mode, "RGB"), image)
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            pass
-    return image.convert("RGB")
-
-
-@cache
-def _srgb() -> ImageCms.ImageCmsProfile:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-
-
-def _applied(transform: ImageCms.ImageCmsTransform, image: Image.Image) -> Image.Image:
-    result = ImageCms.applyTransform(image, transform)
-    if result is None:  # only when it is asked to work in place
-        raise ValueError("no picture came back")
-    return result
-
-
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-def _orientation(image: Image.Image) -> int:
-    """The orientation that EXIF notes; asked after loading, since some decoders turn the picture themselves."""
-    try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # noqa: BLE001 - damaged notes about a picture are no reason to refuse it
-        return 1
-    return value if isinstance(value, int) else 1
