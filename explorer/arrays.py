@@ -167,7 +167,7 @@ class BlockArrays:
 
 @dataclass(frozen=True, eq=False)
 class PoolArrays:
-    """Attention pooling: ``map``, where learned queries look at all tokens, or ``prr``, where tokens look at each other.
+    """Attention pooling: learned queries look at all tokens (``map``), or tokens look at each other (``prr``).
 
     Parameters
     ----------
@@ -334,9 +334,5 @@ class ModelArrays:
 
     def classify(self, y: Array) -> Array:
         """What the model answers to 𝒚 (heads, D): (K,), the mean of its heads; 𝒚 itself without a head."""
-        if not self.heads:
-            answer: Array = y.mean(axis=0)
-            return answer
-        votes = [head(vector) for head, vector in zip(self.heads, y, strict=True)]
-        answer = np.mean(votes, axis=0, dtype=np.float32)
-        return answer
+        votes = y if not self.heads else np.stack([head(x) for head, x in zip(self.heads, y, strict=True)])
+        return np.asarray(votes.mean(axis=0))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch.nn.functional import scaled_dot_product_attention
 
 from explorer.arrays import ModelArrays
 from explorer.images import Cropping, Picture, model_crop, open_picture
@@ -24,7 +24,7 @@ from explorer.specs import ModelSpec
 from explorer.trace import Trace
 
 if TYPE_CHECKING:
-    from timm.models.vision_transformer import Block, VisionTransformer
+    from timm.models.vision_transformer import VisionTransformer
 
     from explorer.models import ExplorerModel
 
@@ -197,12 +197,12 @@ def _forward(
     change: Intervention,
     record: _Record | None,
 ) -> torch.Tensor:
-    """timm's forward pass, step by step."""
+    """The forward pass of timm's ``VisionTransformer``, step by step."""
     spec, (rows, cols) = arrays.spec, arrays.grid
     x = module.patch_embed(pixels[None])
     x = x.reshape(1, rows * cols, -1)
     places, _ = change.layout(rows * cols)
-    positions = _tensor(change.positions(arrays.pos_embed, spec.num_prefix))
+    positions = _tensor(change.positions(arrays.pos_embed))
     prefix = _tensor(arrays.prefix_tokens)[None]
     x = torch.cat([prefix, x], dim=1) + positions
     if len(places) < rows * cols:
@@ -220,7 +220,7 @@ def _forward(
     return output
 
 
-def _block(block: Block, x: torch.Tensor, layer: int, change: Intervention, record: _Record | None) -> torch.Tensor:
+def _block(block: Any, x: torch.Tensor, layer: int, change: Intervention, record: _Record | None) -> torch.Tensor:
     msa = _attention(block.attn, block.norm1(x), layer, change, record)
     if layer not in change.msa_off:
         x = x + block.ls1(msa)
@@ -230,7 +230,7 @@ def _block(block: Block, x: torch.Tensor, layer: int, change: Intervention, reco
 
 
 def _attention(attn: Any, x: torch.Tensor, layer: int, change: Intervention, record: _Record | None) -> torch.Tensor:
-    """timm's ``Attention.forward``."""
+    """What timm's ``Attention.forward`` does."""
     batch, tokens, _ = x.shape
     qkv = attn.qkv(x).reshape(batch, tokens, 3, attn.num_heads, attn.head_dim).permute(2, 0, 3, 1, 4)
     q, k, v = qkv.unbind(0)
@@ -238,7 +238,7 @@ def _attention(attn: Any, x: torch.Tensor, layer: int, change: Intervention, rec
     if record is not None:
         for store, part in zip(record.qkv, (q, k, v), strict=True):
             store[layer] = part[0].numpy()
-    y = F.scaled_dot_product_attention(q, k, v)
+    y = scaled_dot_product_attention(q, k, v)
     masked = change.masked_in(layer)
     if masked:
         y[:, list(masked)] = 0

@@ -38,7 +38,7 @@ class Intervention:
 
     Parameters
     ----------
-    pos_embed : array or None, optional
+    pos_embed : array, OWN or None
         In place of the model's 𝑬_pos. ``None`` adds nothing. An array has a row for every place of the grid,
         (N, D), and then prefix tokens get none (slide 14), or for every token, (R + N, D).
     permutation : sequence of int, optional
@@ -53,7 +53,7 @@ class Intervention:
         Layers in which the residual stream passes by the attention, or the MLP.
     """
 
-    pos_embed: ArrayLike | None | _Own = OWN
+    pos_embed: ArrayLike | _Own | None = OWN
     permutation: Iterable[int] | None = None
     kept: Iterable[int] | None = None
     masked: Iterable[int] = ()
@@ -139,15 +139,13 @@ class Intervention:
             places, shown = places[stays], shown[stays]
         return places, shown
 
-    def positions(self, own: Array, num_prefix: int) -> Array:
+    def positions(self, own: Array) -> Array:
         """The 𝑬_pos (R + N, D) of the whole grid that is added.
 
         Parameters
         ----------
         own : (R + N, D) array
             The model's.
-        num_prefix : int
-            R.
         """
         if isinstance(self.pos_embed, _Own):
             return own

@@ -27,7 +27,7 @@ def softmax(values: Array, axis: int = -1) -> Array:
     array of the same shape
     """
     # The largest is taken off first: the result is the same, and no exponential overflows.
-    result = np.exp(values - values.max(axis=axis, keepdims=True))
+    result: Array = np.exp(values - values.max(axis=axis, keepdims=True))
     result /= result.sum(axis=axis, keepdims=True)
     return result
 
@@ -74,28 +74,34 @@ def erf(values: Array) -> Array:
 
 def _sigmoid(x: Array) -> Array:
     # By way of tanh, which overflows nowhere.
-    return (0.5 * (1.0 + np.tanh(0.5 * x))).astype(np.float32)
+    result: Array = np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * x))
+    return result
 
 
 def _gelu(x: Array) -> Array:
-    return (0.5 * x * (1.0 + erf(x * np.float32(0.5**0.5)))).astype(np.float32)
+    result: Array = np.float32(0.5) * x * (1 + erf(x * np.float32(0.5**0.5)))
+    return result
 
 
 def _gelu_tanh(x: Array) -> Array:
-    inner = np.float32((2.0 / np.pi) ** 0.5) * (x + np.float32(0.044715) * x * x * x)
-    return (0.5 * x * (1.0 + np.tanh(inner))).astype(np.float32)
+    inner: Array = np.float32((2.0 / np.pi) ** 0.5) * (x + np.float32(0.044715) * x * x * x)
+    result: Array = np.float32(0.5) * x * (1 + np.tanh(inner))
+    return result
 
 
 def _quick_gelu(x: Array) -> Array:
-    return x * _sigmoid(np.float32(1.702) * x)
+    result: Array = x * _sigmoid(np.float32(1.702) * x)
+    return result
 
 
 def _silu(x: Array) -> Array:
-    return x * _sigmoid(x)
+    result: Array = x * _sigmoid(x)
+    return result
 
 
 def _relu(x: Array) -> Array:
-    return np.maximum(x, np.float32(0))
+    result: Array = np.maximum(x, np.float32(0))
+    return result
 
 
 #: Activations by name.

@@ -143,7 +143,7 @@ class Trace:
         """(T, D): the row of 𝑬_pos that was added to each token of this run."""
         arrays, num_prefix = self.arrays, self.num_prefix
         places, _ = self.intervention.layout(self.grid[0] * self.grid[1])
-        table = self.intervention.positions(arrays.pos_embed, num_prefix)
+        table = self.intervention.positions(arrays.pos_embed)
         rows: Array = table[np.concatenate([np.arange(num_prefix), num_prefix + places])]
         return rows
 
@@ -256,12 +256,14 @@ class BlockTrace:
     @property
     def z_in(self) -> Array:
         """(T, D): 𝒛ₗ₋₁."""
-        return self.trace.z[self.layer]
+        values: Array = self.trace.z[self.layer]
+        return values
 
     @property
     def z_out(self) -> Array:
         """(T, D): 𝒛ₗ."""
-        return self.trace.z[self.layer + 1]
+        values: Array = self.trace.z[self.layer + 1]
+        return values
 
     @property
     def norm1(self) -> Array:
@@ -271,17 +273,20 @@ class BlockTrace:
     @property
     def q(self) -> Array:
         """(h, T, D_h): queries, after any q/k norm."""
-        return self.trace.q[self.layer]
+        values: Array = self.trace.q[self.layer]
+        return values
 
     @property
     def k(self) -> Array:
         """(h, T, D_h): keys, after any q/k norm."""
-        return self.trace.k[self.layer]
+        values: Array = self.trace.k[self.layer]
+        return values
 
     @property
     def v(self) -> Array:
         """(h, T, D_h): values."""
-        return self.trace.v[self.layer]
+        values: Array = self.trace.v[self.layer]
+        return values
 
     @property
     def scores(self) -> Array:
@@ -316,7 +321,7 @@ class BlockTrace:
     @property
     def head_outputs(self) -> Array:
         """(h, T, D_h): 𝑨𝒗; zero for a head that is switched off."""
-        outputs = np.stack(
+        outputs: Array = np.stack(
             [softmax(_scores(q, k)) @ v for q, k, v in zip(self.q, self.k, self.v, strict=True)], dtype=np.float32
         )
         outputs[list(self.trace.intervention.masked_in(self.layer))] = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import os
 import threading
 from collections import OrderedDict
@@ -17,16 +16,10 @@ import torch
 from explorer.arrays import ModelArrays
 from explorer.errors import ExplorerError
 from explorer.models.extraction import check_supported, model_arrays, model_spec, resized_arrays
-from explorer.models.folders import FolderConfig, build_from_folder, build_random, check_architecture, read_config
+from explorer.models.folders import build_empty, build_random, build_with_weights, folder_config, timm_config
 from explorer.resources import assets_path
 from explorer.sizes import check_size
 from explorer.specs import ModelSpec
-from explorer.torch_compat import import_timm
-
-import_timm()
-
-from timm import create_model, list_models  # noqa: E402
-from timm.models import split_model_name_tag  # noqa: E402
 
 if TYPE_CHECKING:
     from timm.models.vision_transformer import VisionTransformer
@@ -139,26 +132,24 @@ def load_model(
     Raises
     ------
     ExplorerError
-        ``model-…`` if there is no such model, or it is none that can be explored; ``hub-…`` if it cannot be
+        ``model-…`` if there is no such model, or it is none that can be explored; ``download-…`` if it cannot be
         downloaded.
     """
     asked = os.fspath(name)
     folder = _folder(asked)
     if folder is not None:
         return _load_folder(folder, asked, pretrained)
-    timm_name = _timm_name(asked)
+    timm_name, config = timm_config(asked)
     if not pretrained:
-        config = FolderConfig(*_registered(timm_name))
-        return wrap_model(build_random(config, asked), asked, random_weights=True)
+        return wrap_model(build_random(config, timm_name), timm_name, random_weights=True)
     # Refused before anything is downloaded.
-    with torch.device("meta"):
-        check_supported(create_model(timm_name), asked)
+    build_empty(config, timm_name)
     from explorer import hub
 
     found = hub.cached(timm_name)
     if found is None:
         found = hub.fetch(timm_name, progress or (lambda done, total: None), cancelled or (lambda: False))
-    return _load_folder(found, asked, pretrained)
+    return _load_folder(found, timm_name, pretrained)
 
 
 def wrap_model(model: VisionTransformer, name: str = "", *, random_weights: bool = False) -> ExplorerModel:
@@ -194,38 +185,13 @@ def _folder(name: str) -> Path | None:
     if path.is_dir() and name not in (".", ".."):
         return path
     if path.is_absolute() or name.startswith((".", "~")) or "\\" in name:
-        raise ExplorerError("model-folder-missing", name=name)
+        raise ExplorerError("model-folder-missing", folder=name)
     return None
 
 
-def _timm_name(name: str) -> str:
-    """timm's name in what the user typed, or an error that helps."""
-    plain = name.strip().removeprefix("hf-hub:").removeprefix("hf_hub:").removeprefix("timm/")
-    try:
-        check_architecture(plain, name)
-    except ExplorerError as error:
-        if error.code != "model-unknown":
-            raise
-        known = list_models(module="vision_transformer") + list_models(module="deit")
-        near = difflib.get_close_matches(split_model_name_tag(plain)[0], known, n=1)
-        if near:
-            raise ExplorerError("model-unknown-near", name=name, near=near[0]) from None
-        raise
-    return plain
-
-
-def _registered(name: str) -> tuple[str, dict[str, object], dict[str, object], dict[str, object]]:
-    from timm.models import get_pretrained_cfg
-
-    config = get_pretrained_cfg(name)
-    if config is None:
-        raise ExplorerError("model-unknown", name=name)
-    return split_model_name_tag(name)[0], {}, config.to_dict(), {}
-
-
 def _load_folder(folder: Path, name: str, pretrained: bool) -> ExplorerModel:
-    config = read_config(folder)
-    model = build_from_folder(config, folder, name) if pretrained else build_random(config, name)
+    config = folder_config(folder)
+    model = build_with_weights(config, folder, name) if pretrained else build_random(config, name)
     spec = model_spec(model, name, random_weights=not pretrained, facts=config.facts)
     return ExplorerModel(name, spec, model, folder)
 

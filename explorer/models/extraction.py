@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from explorer.arrays import BlockArrays, LinearArrays, MlpArrays, ModelArrays, NormArrays, PoolArrays
@@ -17,15 +18,20 @@ from explorer.torch_compat import import_timm
 
 import_timm()
 
-from timm import layers  # noqa: E402
+from timm.layers.attention import Attention  # noqa: E402
+from timm.layers.attention_pool import AttentionPoolLatent, AttentionPoolPrr  # noqa: E402
+from timm.layers.layer_scale import LayerScale  # noqa: E402
+from timm.layers.mlp import GluMlp, Mlp, SwiGLU  # noqa: E402
+from timm.layers.norm import RmsNorm, RmsNormFp32  # noqa: E402
 from timm.models import deit, vision_transformer  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from timm.models.vision_transformer import VisionTransformer
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["check_supported", "model_arrays", "model_spec", "resized_arrays"]
+
+#: A module of timm's: it carries types, but torch's say of any submodule that it may be a tensor.
+Timm = Any
 
 _POOLINGS = ("token", "avg", "max", "avgmax", "map", "prr")
 #: FlexiViT was trained with these at 240 pixels (Beyer et al. 2023).
@@ -34,7 +40,7 @@ _FLEXI_PATCH_SIZES = (8, 10, 12, 15, 16, 20, 24, 30, 40, 48)
 _CLASS_COUNTS = (1000, 10450, 11221, 11821, 12000, 21841, 21843)
 
 
-def check_supported(model: nn.Module, name: str) -> None:
+def check_supported(model: Timm, name: str) -> None:
     """Refuse a module that does something which slides 7 to 27 (and our arrays) do not describe.
 
     Parameters
@@ -47,20 +53,21 @@ def check_supported(model: nn.Module, name: str) -> None:
     Raises
     ------
     ExplorerError
-        ``model-not-supported`` for blocks that are parallel, differential or post-norm, for unknown layers, or
-        without pooling; ``model-input-not-supported`` if the input is no square of three colours.
+        ``model-not-vit`` for another class; ``model-not-supported`` for blocks that are parallel, differential or
+        post-norm, for unknown layers, or without pooling; ``model-input-not-supported`` if the input is no square
+        of three colours.
     """
     if type(model) not in (vision_transformer.VisionTransformer, deit.VisionTransformerDistilled):
-        raise ExplorerError("model-wrong-architecture", name=name)
-    assert isinstance(model, vision_transformer.VisionTransformer)
+        raise ExplorerError("model-not-vit", name=name)
     try:
         for block in model.blocks:
-            if type(block) is not vision_transformer.Block or type(block.attn) is not layers.Attention:
+            if type(block) is not vision_transformer.Block or type(block.attn) is not Attention:
                 raise _Unknown
             _describe_mlp(block.mlp)
-            for norm in (block.norm1, block.norm2, block.attn.q_norm, block.attn.k_norm, block.attn.norm):
+            _always(block.norm1), _always(block.norm2)
+            for norm in (block.attn.q_norm, block.attn.k_norm, block.attn.norm):
                 _describe_norm(norm)
-            if any(type(scale) not in (layers.LayerScale, nn.Identity) for scale in (block.ls1, block.ls2)):
+            if any(type(scale) not in (LayerScale, nn.Identity) for scale in (block.ls1, block.ls2)):
                 raise _Unknown
         for norm in (model.norm_pre, model.norm, model.fc_norm, model.patch_embed.norm):
             _describe_norm(norm)
@@ -76,9 +83,7 @@ def check_supported(model: nn.Module, name: str) -> None:
         raise ExplorerError("model-input-not-supported", name=name)
 
 
-def model_spec(
-    model: VisionTransformer, name: str, *, random_weights: bool, facts: Mapping[str, Any] | None = None
-) -> ModelSpec:
+def model_spec(model: Timm, name: str, *, random_weights: bool, facts: Mapping[str, Any] | None = None) -> ModelSpec:
     """Facts of a module that :func:`check_supported` accepts.
 
     Parameters
@@ -98,8 +103,6 @@ def model_spec(
     flexi = architecture.startswith("flexivit") and image_size == 240
     outputs = model.num_classes
     projection = "clip" in architecture and outputs > 0 and outputs not in _CLASS_COUNTS
-    mean, std = (tuple(float(value) for value in config.get(key, (0.5,) * 3)) for key in ("mean", "std"))
-    assert len(mean) == len(std) == 3
     return ModelSpec(
         name=name,
         architecture=architecture,
@@ -117,18 +120,18 @@ def model_spec(
         trained_patch_sizes=_sizes(facts, "trained_patch_sizes", _FLEXI_PATCH_SIZES if flexi else (patch_size,)),
         trained_image_sizes=_sizes(facts, "trained_image_sizes", (image_size,)),
         random_weights=random_weights,
-        mean=mean,
-        std=std,
+        mean=_colours(config.get("mean")),
+        std=_colours(config.get("std")),
         crop_pct=float(config.get("crop_pct") or 0.875),
         crop_mode=str(config.get("crop_mode") or "center"),
         interpolation=str(config.get("interpolation") or "bicubic"),
-        mlp_gated=type(block.mlp) is not layers.Mlp,
+        mlp_gated=type(block.mlp) is not Mlp,
         projection_dim=outputs if projection else 0,
         pool_include_prefix=bool(model.pool_include_prefix),
     )
 
 
-def model_arrays(model: VisionTransformer, spec: ModelSpec) -> ModelArrays:
+def model_arrays(model: Timm, spec: ModelSpec) -> ModelArrays:
     """The weights of a module as read-only arrays; they share its memory."""
     return ModelArrays(
         spec=spec,
@@ -145,13 +148,18 @@ def model_arrays(model: VisionTransformer, spec: ModelSpec) -> ModelArrays:
     )
 
 
-def resized_arrays(base: ModelArrays, model: VisionTransformer) -> ModelArrays:
+def resized_arrays(base: ModelArrays, model: Timm) -> ModelArrays:
     """The arrays of the same model at another patch or image size: only 𝑬 and 𝑬_pos differ."""
     return replace(base, **_size_dependent(model))
 
 
 class _Unknown(Exception):
     """A layer that our arrays do not describe."""
+
+
+def _colours(values: Sequence[float] | None) -> tuple[float, float, float]:
+    red, green, blue = values or (0.5, 0.5, 0.5)
+    return float(red), float(green), float(blue)
 
 
 def _sizes(facts: Mapping[str, Any], key: str, default: tuple[int, ...]) -> tuple[int, ...]:
@@ -168,33 +176,33 @@ def _numpy(tensor: torch.Tensor) -> Array:
     return array
 
 
-def _own(array: Array) -> Array:
-    array = np.ascontiguousarray(array, dtype=np.float32)
-    array.setflags(write=False)
-    return array
+def _own(array: NDArray[Any]) -> Array:
+    copied: Array = np.ascontiguousarray(array, dtype=np.float32)
+    copied.setflags(write=False)
+    return copied
 
 
-def _prefix_names(model: VisionTransformer) -> tuple[str, ...]:
+def _prefix_names(model: Timm) -> tuple[str, ...]:
     names = ["CLS"] if model.cls_token is not None else []
     if isinstance(model, deit.VisionTransformerDistilled):
         names.append("DIST")
     return (*names, *(f"REG{number + 1}" for number in range(model.num_reg_tokens)))
 
 
-def _prefix_tokens(model: VisionTransformer) -> Array:
+def _prefix_tokens(model: Timm) -> Array:
     tokens = [model.cls_token, getattr(model, "dist_token", None), model.reg_token]
     parts = [token.detach().numpy()[0] for token in tokens if token is not None]
     return _own(np.concatenate(parts) if parts else np.zeros((0, model.embed_dim)))
 
 
-def _size_dependent(model: VisionTransformer) -> dict[str, Any]:
+def _size_dependent(model: Timm) -> dict[str, Any]:
     embed = model.patch_embed
     kernel = embed.proj.weight.detach().numpy()
     table = np.zeros((model.num_prefix_tokens + embed.num_patches, model.embed_dim), dtype=np.float32)
     if model.pos_embed is not None:
         learned = model.pos_embed.detach().numpy()[0]
         table[len(table) - len(learned) :] = learned
-    bias = np.zeros(model.embed_dim) if embed.proj.bias is None else embed.proj.bias.detach().numpy()
+    bias = np.zeros(model.embed_dim, dtype=np.float32) if embed.proj.bias is None else embed.proj.bias.detach().numpy()
     return {
         "patch_size": int(embed.patch_size[0]),
         "image_size": int(embed.img_size[0]),
@@ -205,42 +213,42 @@ def _size_dependent(model: VisionTransformer) -> dict[str, Any]:
     }
 
 
-def _linear(linear: nn.Linear, part: slice = slice(None)) -> LinearArrays:
+def _linear(linear: Timm, part: slice = slice(None)) -> LinearArrays:
     bias = None if linear.bias is None else _numpy(linear.bias[part])
     return LinearArrays(weight=_numpy(linear.weight[part].T), bias=bias)
 
 
-def _describe_norm(norm: nn.Module) -> str | None:
+def _describe_norm(norm: Timm) -> str | None:
     if isinstance(norm, nn.Identity):
         return None
     if isinstance(norm, nn.LayerNorm):
         return "layer"
-    if isinstance(norm, (layers.RmsNorm, layers.RmsNormFp32)):
+    if isinstance(norm, (RmsNorm, RmsNormFp32)):
         return "rms"
     raise _Unknown
 
 
-def _norm(norm: nn.Module) -> NormArrays | None:
+def _norm(norm: Timm) -> NormArrays | None:
     kind = _describe_norm(norm)
     if kind is None:
         return None
     weight, bias = norm.weight, getattr(norm, "bias", None)
     return NormArrays(
         kind=kind,
-        eps=float(norm.eps),  # type: ignore[arg-type]
+        eps=float(norm.eps),
         weight=_numpy(weight) if isinstance(weight, torch.Tensor) else None,
         bias=_numpy(bias) if isinstance(bias, torch.Tensor) else None,
     )
 
 
-def _always(norm: nn.Module) -> NormArrays:
+def _always(norm: Timm) -> NormArrays:
     arrays = _norm(norm)
-    # A block without its norm could only come from a class that check_supported refuses.
-    assert arrays is not None
+    if arrays is None:
+        raise _Unknown
     return arrays
 
 
-def _describe_activation(activation: nn.Module) -> str:
+def _describe_activation(activation: Timm) -> str:
     if isinstance(activation, nn.GELU):
         return "gelu" if activation.approximate == "none" else "gelu_tanh"
     name = type(activation).__name__
@@ -251,19 +259,18 @@ def _describe_activation(activation: nn.Module) -> str:
     return known[name]
 
 
-def _describe_mlp(mlp: nn.Module) -> str:
-    if type(mlp) not in (layers.Mlp, layers.GluMlp, layers.SwiGLU) or not isinstance(mlp.fc2, nn.Linear):
+def _describe_mlp(mlp: Timm) -> str:
+    if type(mlp) not in (Mlp, GluMlp, SwiGLU) or not isinstance(mlp.fc2, nn.Linear):
         raise _Unknown
     _describe_norm(mlp.norm)
     return _describe_activation(mlp.act)
 
 
-def _mlp(mlp: nn.Module) -> MlpArrays:
-    activation = _describe_mlp(mlp)
-    gate = None
-    if type(mlp) is layers.SwiGLU:
+def _mlp(mlp: Timm) -> MlpArrays:
+    activation, kind, gate = _describe_mlp(mlp), type(mlp), None
+    if kind is SwiGLU:
         fc1, gate = _linear(mlp.fc1_x), _linear(mlp.fc1_g)
-    elif type(mlp) is layers.GluMlp:
+    elif kind is GluMlp:
         # One matrix holds both; which half is the gate depends on the model.
         half = mlp.fc1.out_features // 2
         first, second = _linear(mlp.fc1, slice(None, half)), _linear(mlp.fc1, slice(half, None))
@@ -273,9 +280,9 @@ def _mlp(mlp: nn.Module) -> MlpArrays:
     return MlpArrays(fc1=fc1, fc2=_linear(mlp.fc2), gate=gate, activation=activation, norm=_norm(mlp.norm))
 
 
-def _block(block: nn.Module) -> BlockArrays:
+def _block(block: Timm) -> BlockArrays:
     attention = block.attn
-    scaled = isinstance(block.ls1, layers.LayerScale)
+    scaled = isinstance(block.ls1, LayerScale)
     ones = _own(np.ones(attention.proj.out_features))
     return BlockArrays(
         norm1=_always(block.norm1),
@@ -294,21 +301,22 @@ def _block(block: nn.Module) -> BlockArrays:
     )
 
 
-def _describe_pool(pool: nn.Module) -> str:
-    if type(pool) is layers.AttentionPoolLatent and pool.pos_embed is None and pool.pool in ("token", "avg"):
+def _describe_pool(pool: Timm) -> str:
+    kind = type(pool)
+    if kind is AttentionPoolLatent and pool.pos_embed is None and pool.pool in ("token", "avg"):
         if pool.mlp is not None:
             _describe_mlp(pool.mlp)
         for norm in (pool.q_norm, pool.k_norm, pool.norm):
             _describe_norm(norm)
         return "map"
-    if type(pool) is layers.AttentionPoolPrr:
+    if kind is AttentionPoolPrr:
         for norm in (pool.pre_norm, pool.post_norm):
             _describe_norm(norm)
         return "prr"
     raise _Unknown
 
 
-def _pool(pool: nn.Module) -> PoolArrays:
+def _pool(pool: Timm) -> PoolArrays:
     kind = _describe_pool(pool)
     if kind == "prr":
         return PoolArrays(
@@ -341,6 +349,6 @@ def _pool(pool: nn.Module) -> PoolArrays:
     )
 
 
-def _heads(model: VisionTransformer) -> tuple[LinearArrays, ...]:
+def _heads(model: Timm) -> tuple[LinearArrays, ...]:
     modules = [model.head, getattr(model, "head_dist", None)]
     return tuple(_linear(head) for head in modules if isinstance(head, nn.Linear))

@@ -1,0 +1,145 @@
+"""Questions that are asked of a trace's arrays: flows of attention, distances, likeness, leading classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.numerics import Array, softmax
+from explorer.positions import cosine_similarity
+
+__all__ = [
+    "attention_distance",
+    "attention_entropy",
+    "cosine_similarity",
+    "principal_components",
+    "rollout",
+    "softmax",
+    "top_k",
+]
+
+
+def rollout(attentions: Iterable[Array], residual: float = 0.5) -> Array:
+    """Attention rollout (Abnar and Zuidema 2020): what reaches a token through all layers.
+
+    Parameters
+    ----------
+    attentions : iterable of (h, T, T) or (T, T) arrays
+        𝑨 of each layer, first to last; heads are averaged.
+    residual : float
+        Share of a token's new value that comes past the attention, by the residual connection.
+
+    Returns
+    -------
+    (T, T) array
+        Row = token of the last layer, column = token of the first; rows sum to 1.
+
+    Raises
+    ------
+    ValueError
+        Without any layer.
+    """
+    flow: NDArray[np.float64] | None = None
+    for attention in attentions:
+        mean = np.asarray(attention, dtype=np.float64)
+        mean = mean.mean(axis=0) if mean.ndim == 3 else mean
+        step = residual * np.eye(len(mean)) + (1.0 - residual) * mean
+        flow = step if flow is None else step @ flow
+    if flow is None:
+        raise ValueError("rollout needs the attention of at least one layer")
+    return flow.astype(np.float32)
+
+
+def attention_distance(
+    attention: Array, grid: tuple[int, int], patch_index: Sequence[int] | NDArray[np.int64] | None = None
+) -> Array:
+    """How far a head looks (ViT paper, Fig. 7 right): the mean distance between a patch and what it looks at.
+
+    Parameters
+    ----------
+    attention : (h, T, T) array
+        𝑨 of one layer. Prefix tokens, which have no place, are left out, and each patch's attention to the other
+        patches is taken as its whole.
+    grid : (rows, cols)
+    patch_index : (N,) ints, optional
+        Where each patch token lies, counted row by row; by default all places in order.
+
+    Returns
+    -------
+    (h,) array
+        In patches: 1 is the distance to the patch beside.
+    """
+    rows, cols = grid
+    places = np.arange(rows * cols) if patch_index is None else np.asarray(patch_index)
+    y, x = np.divmod(places, cols)
+    distance = np.hypot(y[:, None] - y[None, :], x[:, None] - x[None, :])
+    start = attention.shape[-1] - len(places)
+    among = np.asarray(attention[:, start:, start:], dtype=np.float64)
+    seen = among.sum(axis=-1)
+    mean = (among * distance).sum(axis=-1) / np.where(seen > 0, seen, 1.0)
+    return mean.mean(axis=-1).astype(np.float32)
+
+
+def attention_entropy(attention: Array) -> Array:
+    """How widely attention is spread, as a number of tokens.
+
+    Parameters
+    ----------
+    attention : (…, T) array whose rows sum to 1
+
+    Returns
+    -------
+    (…) array
+        The exponential of the entropy: 1 where one token has it all, T where all have the same.
+    """
+    values = np.asarray(attention, dtype=np.float64)
+    logs = np.log(values, out=np.zeros_like(values), where=values > 0)
+    return np.exp(-(values * logs).sum(axis=-1)).astype(np.float32)
+
+
+def top_k(values: Array, count: int) -> tuple[NDArray[np.int64], Array]:
+    """The largest values, largest first; of equal ones the first comes first.
+
+    Parameters
+    ----------
+    values : (K,) array
+    count : int
+        How many at most.
+
+    Returns
+    -------
+    indices, values : (min(count, K),) arrays
+    """
+    order = np.argsort(-values, kind="stable")[: max(count, 0)]
+    return order, values[order]
+
+
+def principal_components(vectors: Array, count: int) -> tuple[Array, Array]:
+    """The directions in which vectors differ most from their mean.
+
+    Parameters
+    ----------
+    vectors : (n, d) array
+        One a row.
+    count : int
+        How many directions at most.
+
+    Returns
+    -------
+    components : (m, d) array
+        Unit vectors, m = min(count, n, d), each turned so that its largest entry is positive.
+    shares : (m,) array
+        The share of the variance that lies in each.
+    """
+    centred = np.asarray(vectors, dtype=np.float64)
+    centred = centred - centred.mean(axis=0)
+    _, singular, components = np.linalg.svd(centred, full_matrices=False)
+    count = min(count, len(components))
+    components, variance = components[:count], singular**2
+    # A singular vector's sign is arbitrary; fixed, the same filters always give the same picture.
+    largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, None], axis=1)
+    components = components * np.where(largest < 0, -1.0, 1.0)
+    total = variance.sum()
+    return components.astype(np.float32), (variance[:count] / (total if total > 0 else 1.0)).astype(np.float32)
