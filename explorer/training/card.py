@@ -1,0 +1,158 @@
+"""The model card that lies beside a trained model's weights."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from explorer.training.data import ClassName
+from explorer.training.evaluation import Accuracy, wilson_interval
+from explorer.training.settings import Stage, TrainSettings
+
+__all__ = ["accuracy_table", "model_card"]
+
+_WORDNET_ID = re.compile(r"n\d{8}")
+
+_POSITIONS = {
+    "learned": "learned",
+    "sin1d": "1-D sinusoidal (slide 14), frozen; recomputed, not interpolated, at another patch size",
+    "sin2d": "2-D sinusoidal (slide 16), frozen; recomputed, not interpolated, at another patch size",
+    "none": "none",
+}
+
+
+_UNFINISHED = """
+> **A snapshot of a run that is not finished.** Its numbers are true, but not the recipe's last word.
+"""
+
+_TINY_IMAGENET = """\
+100 everyday classes of Tiny ImageNet (Stanford CS231n, 200 classes; pictures from ImageNet, scaled to 64 × 64), 500
+pictures a class. The last {held} of each class were held back. ImageNet's pictures belong to their photographers and
+may be used for research and teaching only; the project carries the weights, not the pictures."""
+
+_OWN_PICTURES = """\
+Pictures of the classes in `labels.tsv`. The last {held} of each class, or a fifth of small classes, were held back. Who
+made these weights should say here where the pictures come from and on what terms they may be used."""
+
+_TINY_IMAGENET_LIMITS = """\
+It knows 100 classes and names one of them whatever it sees; people are none of them. It was trained on 64 × 64 pixels,
+so that small or distant things are lost, and classes that differ in detail (the breeds of dogs and cats, the apes, cars
+and vans) are mixed up. ImageNet's photos come mostly from North America and Europe. It is made to show how a ViT works:
+decide nothing about people, safety, health or money with it."""
+
+_OWN_LIMITS = """\
+It names one of its classes whatever it sees. It was trained on small pictures, so that small or distant things are
+lost.
+It is made to show how a ViT works: decide nothing about people, safety, health or money with it."""
+
+
+def accuracy_table(results: dict[int, Accuracy]) -> str:
+    """Top-1 and top-5 with 95 % intervals, one patch size a row, in Markdown."""
+    lines = ["| patch size | top-1 | 95 % interval | top-5 | 95 % interval |", "| ---: | ---: | --- | ---: | --- |"]
+    for patch_size, result in sorted(results.items()):
+        cells = [f"{patch_size} × {patch_size}"]
+        for hits in (result.top1, result.top5):
+            low, high = wilson_interval(hits, result.count)
+            cells += [f"{100 * hits / result.count:.1f} %", f"{100 * low:.1f} – {100 * high:.1f} %"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def model_card(
+    facts: dict[str, Any],
+    results: dict[int, Accuracy],
+    *,
+    parameters: int,
+    classes: Sequence[ClassName],
+    where: str,
+) -> str:
+    """The text of ``README.md``.
+
+    Parameters
+    ----------
+    facts : dict
+        A run's facts, as its checkpoint holds them.
+    results : dict of int to Accuracy
+    parameters : int
+        Count of the weights.
+    classes : sequence of ClassName
+        WordNet ids tell that the pictures are Tiny ImageNet's.
+    where : str
+        The machine, in words.
+    """
+    settings = TrainSettings.from_values(facts["settings"])
+    wordnet = all(_WORDNET_ID.fullmatch(name.wordnet_id) for name in classes)
+    data = (_TINY_IMAGENET if wordnet else _OWN_PICTURES).format(held=settings.validation_per_class)
+    limits = _TINY_IMAGENET_LIMITS if wordnet else _OWN_LIMITS
+    count = next(iter(results.values())).count
+    shares = "; ".join(f"until {100 * stage.until:.0f} % of the run: {_shares(stage)}" for stage in settings.stages)
+    passes = f" ({facts['seen'] / facts['train_pictures']:.1f} passes)" if "train_pictures" in facts else ""
+    image, patch = settings.image_size, settings.patch_size
+    description = _bullets(
+        f"**Architecture**: timm's `VisionTransformer`: {image} × {image} pixels, native patch size {patch}, "
+        f"D = {settings.embed_dim}, L = {settings.depth}, h = {settings.num_heads}, {parameters / 1e6:.2f} million "
+        "weights, stored in half precision. CLS has no row in E_pos (`no_embed_class`).",
+        f"**E_pos**: {_POSITIONS[settings.position]}.",
+        '**Files**: `config.json` and `model.safetensors` (timm: `create_model("local-dir:…", pretrained=True)`), '
+        "`labels.tsv` (WordNet id, English, Japanese), `settings.json` (the recipe's numbers), `training.json` (the "
+        "course of the run).",
+    )
+    recipe = _bullets(
+        f"`vit-explorer train settings.json DATA`, with the `settings.json` of this folder; seed {settings.seed}.",
+        f"{settings.optimizer.capitalize()} (peak rate {settings.learning_rate:g} inside the blocks, "
+        f"{settings.other_learning_rate:g} elsewhere), warm-up, then {settings.decay} decay to zero; cross-entropy "
+        f"with label smoothing {settings.label_smoothing:g}; random resized crops from "
+        f"{100 * settings.crop_scale:.0f} % of the area, flips, colour changes of {100 * settings.color_jitter:.0f} %; "
+        f"CutMix or mixup in {100 * settings.mix_probability:.0f} % of the steps until "
+        f"{100 * settings.mix_until:.0f} % of the run. What is shipped is the moving average of the weights.",
+        f"Each step draws a patch size (share of the steps): {shares}. The trained weights are the {patch} × {patch} "
+        "kernel and its E_pos; every other size is made from them inside each step with the functions that the page "
+        "uses.",
+        f"{facts['elapsed'] / 3600:.2f} hours, {facts['step']:,} steps, {facts['seen']:,} pictures{passes}, "
+        f"on {where}.",
+    )
+    return f"""# {settings.name}
+
+A small Vision Transformer, trained from scratch with the recipe of ViT Explorer.
+{"" if _complete(facts, settings) else _UNFINISHED}
+{description}
+
+## Data and its terms
+
+{data}
+
+## Recipe
+
+{recipe}
+
+## Accuracy
+
+On the {count:,} held-back pictures, with Wilson's 95 % interval, as `vit-explorer evaluate` prints it:
+
+{accuracy_table(results)}
+
+The held-back pictures were looked at during the run, so expect slightly less on others.
+
+## Where it fails, and what not to use it for
+
+{limits}
+"""
+
+
+def _bullets(*items: str) -> str:
+    return "\n".join(
+        textwrap.fill(item, 120, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False) for item in items
+    )
+
+
+def _shares(stage: Stage) -> str:
+    total = sum(stage.patches.values())
+    return ", ".join(f"{patch} ({100 * share / total:.0f} %)" for patch, share in stage.patches.items())
+
+
+def _complete(facts: dict[str, Any], settings: TrainSettings) -> bool:
+    if settings.budget_minutes > 0:
+        return bool(facts["elapsed"] >= 60 * settings.budget_minutes)
+    return bool(facts["complete"])

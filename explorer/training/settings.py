@@ -1,0 +1,255 @@
+"""What one training run does, as plain values that are kept beside its weights."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from explorer.errors import ExplorerError
+
+__all__ = ["POSITIONS", "Stage", "TrainSettings", "load_preset", "preset_names", "read_settings"]
+
+#: What 𝑬_pos can be: trained, one of the two frozen tables of the slides, or absent.
+POSITIONS = ("learned", "sin1d", "sin2d", "none")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Which patch sizes are drawn until a part of the run is over.
+
+    Parameters
+    ----------
+    until : float
+        Progress (0 to 1) at which the next stage begins.
+    patches : mapping of int to float
+        Patch size to its share of the steps; the shares need not sum to 1.
+    """
+
+    until: float
+    patches: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Everything that decides what a run computes.
+
+    A run is as long as ``epochs`` passes over the training pictures or, if ``budget_minutes`` is given, as
+    many minutes of wall clock. With a budget, the learning rate, the patch sizes and all else that depends on
+    the progress follow the clock, so that a busy machine makes a shorter but complete training.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    seed : int
+        Seed of the weights and, together with the step's number, of everything that a step draws.
+    image_size, patch_size : int
+        Side of the pictures, and side of the kernel that is trained.
+    embed_dim, depth, num_heads : int
+        𝐷, 𝐿 and ℎ.
+    mlp_ratio : float
+        𝐷_mlp / 𝐷.
+    drop_path : float
+        Highest rate of stochastic depth.
+    position : {'learned', 'sin1d', 'sin2d', 'none'}
+        What 𝑬_pos is.
+    patch_init : {'pca', 'random'}
+        Where the kernel starts: from the principal components of the training patches, each at equal
+        strength, or from timm's random numbers.
+    stages : sequence of Stage
+        The curriculum of patch sizes.
+    batch_sizes : mapping of int to int
+        Patch size to pictures per step.
+    epochs, budget_minutes : float
+        Length of the run; a budget wins over epochs.
+    optimizer : {'muon', 'adamw'}
+        timm's Muon for the matrices inside the blocks with AdamW for all else, or AdamW for everything.
+    learning_rate : float
+        Peak rate of the matrices inside the blocks.
+    other_learning_rate : float
+        Peak rate of all else: 𝑬, 𝑬_pos, CLS, norms, biases and the head.
+    weight_decay : float
+        Decoupled weight decay of the matrices.
+    warmup : float
+        Part of the run in which the rate rises.
+    decay : {'linear', 'cosine'}
+        How the rate falls to zero after that.
+    label_smoothing, mixup, cutmix, mix_probability : float
+        As in timm's ``Mixup``.
+    mix_until : float
+        Progress after which pictures are no longer mixed.
+    crop_scale : float
+        Smallest part of a picture's area that a random crop keeps.
+    color_jitter : float
+        Largest relative change of brightness, contrast and saturation.
+    erase_probability : float
+        As in timm's ``RandomErasing``.
+    ema_decay : float
+        Decay of the averaged weights, which are the ones that are shipped.
+    mean, std : sequence of float
+        Normalisation of the pixels.
+    validation_per_class, validation_glimpse : int
+        The last pictures of each class, never trained on, and how many of them all are looked at during the
+        run.
+    evaluate_minutes, checkpoint_minutes : float
+        How often the run looks at validation pictures and saves itself.
+    compile : bool
+        Whether ``torch.compile`` is tried.
+    """
+
+    name: str = "flexi"
+    seed: int = 0
+    image_size: int = 64
+    patch_size: int = 8
+    embed_dim: int = 192
+    depth: int = 6
+    num_heads: int = 6
+    mlp_ratio: float = 4.0
+    drop_path: float = 0.0
+    position: str = "learned"
+    patch_init: str = "pca"
+    stages: Sequence[Stage] = (Stage(1.0, {8: 1.0}),)
+    batch_sizes: Mapping[int, int] = field(default_factory=lambda: {4: 64, 8: 128, 16: 192, 32: 256})
+    epochs: float = 20.0
+    budget_minutes: float = 0.0
+    optimizer: str = "muon"
+    learning_rate: float = 5e-3
+    other_learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    warmup: float = 0.03
+    decay: str = "linear"
+    label_smoothing: float = 0.1
+    mixup: float = 0.0
+    cutmix: float = 1.0
+    mix_probability: float = 0.5
+    mix_until: float = 0.85
+    crop_scale: float = 0.35
+    color_jitter: float = 0.2
+    erase_probability: float = 0.0
+    ema_decay: float = 0.998
+    mean: Sequence[float] = (0.485, 0.456, 0.406)
+    std: Sequence[float] = (0.229, 0.224, 0.225)
+    validation_per_class: int = 50
+    validation_glimpse: int = 2000
+    evaluate_minutes: float = 10.0
+    checkpoint_minutes: float = 3.0
+    compile: bool = True
+
+    def __post_init__(self) -> None:
+        problem = self._problem()
+        if problem:
+            raise ExplorerError("training-settings", problem=problem)
+
+    def _problem(self) -> str:
+        sizes = {patch for stage in self.stages for patch in stage.patches}
+        if not self.stages or not sizes:
+            return "stages names no patch size"
+        if any(size < 1 or self.image_size % size for size in (self.patch_size, *sizes)):
+            return f"every patch size must divide image_size = {self.image_size}"
+        if missing := sorted(sizes - set(self.batch_sizes)):
+            return f"batch_sizes has no entry for patch size {missing[0]}"
+        # timm's Mixup pairs the pictures of a batch.
+        if any(size < 2 or size % 2 for size in self.batch_sizes.values()):
+            return "batch_sizes must be even"
+        if self.embed_dim % self.num_heads:
+            return "embed_dim must be a multiple of num_heads"
+        for name, allowed in (
+            ("position", POSITIONS),
+            ("patch_init", ("pca", "random")),
+            ("optimizer", ("muon", "adamw")),
+            ("decay", ("linear", "cosine")),
+        ):
+            if getattr(self, name) not in allowed:
+                return f"{name} must be one of {', '.join(allowed)}"
+        if self.epochs <= 0 and self.budget_minutes <= 0:
+            return "epochs or budget_minutes must be above 0"
+        return ""
+
+    def with_changes(self, **changes: Any) -> TrainSettings:
+        """A copy in which some values differ."""
+        return replace(self, **changes)
+
+    def patches_at(self, progress: float) -> Mapping[int, float]:
+        """The shares of the patch sizes at one moment of the run."""
+        for stage in self.stages:
+            if progress < stage.until:
+                return stage.patches
+        return self.stages[-1].patches
+
+    @property
+    def patch_sizes(self) -> tuple[int, ...]:
+        """Every patch size that the run trains, smallest first."""
+        return tuple(sorted({patch for stage in self.stages for patch in stage.patches}))
+
+    def to_json(self) -> str:
+        """The settings as JSON, as kept beside the weights."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> TrainSettings:
+        """Settings from what a TOML or JSON file holds.
+
+        Parameters
+        ----------
+        values : mapping
+            Names of this class's fields to values; names that are left out keep their defaults.
+
+        Raises
+        ------
+        ExplorerError
+            ``training-settings`` for a name or value that cannot be used.
+        """
+        known = {item.name for item in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ExplorerError("training-settings", problem=f"unknown setting {unknown[0]}")
+        changed = dict(values)
+        try:
+            if "stages" in changed:
+                changed["stages"] = tuple(_stage(values) for values in changed["stages"])
+            if "batch_sizes" in changed:
+                changed["batch_sizes"] = {int(patch): int(size) for patch, size in changed["batch_sizes"].items()}
+            for name in ("mean", "std"):
+                if name in changed:
+                    changed[name] = tuple(float(value) for value in changed[name])
+            return cls(**changed)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise ExplorerError("training-settings", problem=f"{type(error).__name__}: {error}") from error
+
+
+def _stage(values: Mapping[str, Any]) -> Stage:
+    return Stage(float(values["until"]), {int(patch): float(share) for patch, share in values["patches"].items()})
+
+
+def read_settings(path: Path) -> TrainSettings:
+    """Read a settings file, TOML or JSON by its ending."""
+    try:
+        content = path.read_text("utf-8")
+        values = tomllib.loads(content) if path.suffix == ".toml" else json.loads(content)
+    except (OSError, ValueError) as error:
+        raise ExplorerError("training-settings", problem=f"{path.name}: {error}") from error
+    return TrainSettings.from_values(values)
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the settings that come with the program."""
+    folder = files("explorer.training") / "presets"
+    return tuple(sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml")))
+
+
+def load_preset(name: str) -> TrainSettings:
+    """Settings that come with the program.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`preset_names`.
+    """
+    if name not in preset_names():
+        raise ExplorerError("training-settings", problem=f"no preset {name}; there are {', '.join(preset_names())}")
+    content = (files("explorer.training") / "presets" / f"{name}.toml").read_text("utf-8")
+    return TrainSettings.from_values(tomllib.loads(content))

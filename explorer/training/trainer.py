@@ -1,0 +1,346 @@
+"""The training loop: resumable at any step, long as a number of passes or of minutes."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import signal
+import sys
+import threading
+import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from explorer.errors import ExplorerError
+from explorer.training.augment import augment_batch, normalise_batch
+from explorer.training.checkpoint import load_checkpoint, save_checkpoint
+from explorer.training.data import PictureSet, split_pictures, write_labels
+from explorer.training.evaluation import Accuracy, measure
+from explorer.training.flexible import FlexibleForward, VisionTransformer, build_model
+from explorer.training.optimize import TICKS, build_optimizer, build_scheduler
+from explorer.training.settings import TrainSettings
+from explorer.training.timm_parts import Mixup, ModelEmaV3, RandomErasing, SoftTargetCrossEntropy
+
+__all__ = ["CHECKPOINT", "Trainer", "principal_kernel"]
+
+#: Name of the checkpoint in a run's folder.
+CHECKPOINT = "checkpoint.safetensors"
+
+
+class Trainer:
+    """One run in one folder.
+
+    Everything that a step draws (pictures, crops, mixing, patch size) follows from the seed and the step's
+    number, so that a checkpoint needs no state of random generators and a resumed run repeats the other one.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+    pictures : PictureSet
+    folder : Path
+        Checkpoint, settings and log go here; a checkpoint that is already there is continued.
+    device : torch.device
+    start : VisionTransformer, optional
+        Weights to start from instead of random ones, where there is no checkpoint.
+    """
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        pictures: PictureSet,
+        folder: Path,
+        device: torch.device,
+        start: VisionTransformer | None = None,
+    ) -> None:
+        self.settings = settings
+        self.pictures = pictures
+        self.folder = folder
+        self.device = device
+        self.split = split_pictures(pictures.labels, settings.validation_per_class)
+        if len(self.split.train) < 2:
+            raise ExplorerError("training-data-few", path=str(folder), count=len(self.split.train))
+        self.pixels = _reachable(pictures.pixels, device)
+        self.labels = torch.as_tensor(pictures.labels).to(device)
+        self.step = 0
+        self.seen = 0
+        self.elapsed = 0.0
+        self.history: list[dict[str, Any]] = []
+        self._stop = False
+        self._order = np.empty(0, np.int64)
+        self._order_epoch = -1
+
+        self.model = build_model(settings, len(pictures.classes))
+        if start is not None:
+            try:
+                self.model.load_state_dict(start.state_dict())
+            except RuntimeError as error:
+                raise ExplorerError("training-model", path="--start-from", problem=str(error)) from error
+        elif settings.patch_init == "pca":
+            self._start_from_principal_components()
+        self.model.to(device).train()
+        self.average = ModelEmaV3(self.model, decay=settings.ema_decay, use_warmup=True)
+        self.optimizer = build_optimizer(self.model, settings)
+        self.scheduler = build_scheduler(self.optimizer, settings)
+        self.forward = FlexibleForward(settings)
+        self.mixup = Mixup(
+            mixup_alpha=settings.mixup,
+            cutmix_alpha=settings.cutmix,
+            prob=settings.mix_probability,
+            label_smoothing=settings.label_smoothing,
+            num_classes=len(pictures.classes),
+        )
+        self.erase = RandomErasing(settings.erase_probability, mode="pixel", device=str(device))
+        self.loss = SoftTargetCrossEntropy()
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / CHECKPOINT).is_file():
+            self._resume()
+        (folder / "settings.json").write_text(settings.to_json(), "utf-8")
+        write_labels(folder / "labels.tsv", pictures.classes)
+        if settings.compile:
+            self._compile()
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is done, 0 to 1."""
+        if self.settings.budget_minutes > 0:
+            return min(1.0, self.elapsed / (60.0 * self.settings.budget_minutes))
+        return min(1.0, self.seen / (self.settings.epochs * len(self.split.train)))
+
+    def run(self, *, until_step: int | None = None) -> bool:
+        """Train until the end, or until a signal or a step asks to stop.
+
+        Parameters
+        ----------
+        until_step : int, optional
+            Stop, and save, when so many steps are done.
+
+        Returns
+        -------
+        bool
+            Whether the run is complete.
+        """
+        # Python hands signals to the main thread only; elsewhere a run ends between two checkpoints.
+        heard = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+        previous = {number: signal.signal(number, self._ask_to_stop) for number in heard}
+        try:
+            self._loop(until_step)
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        return self.progress >= 1.0
+
+    def train_step(self) -> tuple[int, float]:
+        """One update; returns the patch size and the loss."""
+        settings, progress = self.settings, self.progress
+        number = (settings.seed * 1_000_003 + self.step) % 2**32
+        torch.manual_seed(number)
+        np.random.seed(number)  # timm's Mixup and RandomErasing draw from the global generators
+        shares = settings.patches_at(progress)
+        random.seed(number)
+        patch_size = random.choices(list(shares), list(shares.values()))[0]  # noqa: S311
+        chosen = torch.as_tensor(self._next_indices(settings.batch_sizes[patch_size]))
+        images = augment_batch(
+            self.pixels[chosen.to(self.pixels.device)].to(self.device),
+            settings.mean,
+            settings.std,
+            crop_scale=settings.crop_scale,
+            color_jitter=settings.color_jitter,
+        )
+        self.mixup.mixup_enabled = progress < settings.mix_until
+        images, targets = self.mixup(images, self.labels[chosen.to(self.device)])
+        if settings.erase_probability > 0:
+            images = self.erase(images)
+        self.scheduler.step_update(round(progress * TICKS))
+        with self._autocast():
+            loss = self.loss(self.forward(self.model, images, patch_size).float(), targets)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise ExplorerError("training-diverged", step=self.step)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.step += 1
+        self.seen += len(chosen)
+        self.average.update(self.model, step=self.step)
+        return patch_size, value
+
+    def evaluate(self, patch_size: int, *, glimpse: bool = False) -> Accuracy:
+        """Accuracy of the averaged weights on held-back pictures.
+
+        Parameters
+        ----------
+        patch_size : int
+        glimpse : bool
+            Look at a few only, always the same.
+        """
+        indices = self.split.validation
+        if glimpse and len(indices) > self.settings.validation_glimpse:
+            indices = np.random.default_rng(0).permutation(indices)[: self.settings.validation_glimpse]
+        with self._autocast():
+            return measure(
+                lambda images: self.forward(self.average.module, images, patch_size),
+                self.pixels if self.pixels.device == self.device else self.pictures.pixels,
+                self.pictures.labels,
+                indices,
+                self.settings,
+                device=self.device,
+            )
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        facts = {
+            "settings": json.loads(self.settings.to_json()),
+            "step": self.step,
+            "seen": self.seen,
+            "elapsed": self.elapsed,
+            "history": self.history,
+            "complete": self.progress >= 1.0,
+            "train_pictures": len(self.split.train),
+            "torch": torch.__version__,
+            "device": str(self.device),
+        }
+        save_checkpoint(self.folder / CHECKPOINT, self.model, self.average.module, self.optimizer, facts)
+
+    def _loop(self, until_step: int | None) -> None:
+        settings = self.settings
+        bar = tqdm(total=100.0, initial=100.0 * self.progress, disable=not sys.stderr.isatty(), unit="%")
+        begun, elapsed_before = time.monotonic(), self.elapsed
+        saved = evaluated = reported = begun
+        losses: dict[int, list[float]] = {}
+        while self.progress < 1.0 and not self._stop and (until_step is None or self.step < until_step):
+            patch_size, loss = self.train_step()
+            losses.setdefault(patch_size, []).append(loss)
+            now = time.monotonic()
+            self.elapsed = elapsed_before + now - begun
+            bar.update(100.0 * self.progress - bar.n)
+            if now - reported > 30.0:
+                self._report(losses)
+                losses, reported = {}, now
+            if now - evaluated > 60.0 * settings.evaluate_minutes:
+                self._look(glimpse=True)
+                evaluated = time.monotonic()
+            if now - saved > 60.0 * settings.checkpoint_minutes:
+                self.save()
+                saved = time.monotonic()
+        bar.close()
+        if self.progress >= 1.0:
+            self._look(glimpse=False)
+        self.save()
+
+    def _look(self, *, glimpse: bool) -> None:
+        sizes = (self.settings.patch_size,) if glimpse else self.settings.patch_sizes
+        for patch_size in sizes:
+            accuracy = self.evaluate(patch_size, glimpse=glimpse)
+            entry = {
+                "step": self.step,
+                "seen": self.seen,
+                "minutes": round(self.elapsed / 60, 2),
+                "patch_size": patch_size,
+                "count": accuracy.count,
+                "top1": accuracy.top1,
+                "top5": accuracy.top5,
+            }
+            self.history.append(entry)
+            self._log(entry)
+            print(f"step {self.step}  validation, patch {patch_size}: {accuracy.line()}", flush=True)
+
+    def _report(self, losses: dict[int, list[float]]) -> None:
+        means = {patch: round(sum(values) / len(values), 4) for patch, values in sorted(losses.items())}
+        rate = self.optimizer.param_groups[0]["lr"]
+        self._log(
+            {"step": self.step, "seen": self.seen, "minutes": round(self.elapsed / 60, 2), "rate": rate, "loss": means}
+        )
+        if not sys.stderr.isatty():
+            left = ""
+            if 0 < self.progress < 1:
+                left = f"  {self.elapsed * (1 / self.progress - 1) / 60:.0f} min left"
+            shown = " ".join(f"{patch}:{value:.3f}" for patch, value in means.items())
+            done = f"{100 * self.progress:5.1f} %  step {self.step}  pictures {self.seen}"
+            print(f"{done}  rate {rate:.2e}  loss {shown}{left}", flush=True)
+
+    def _log(self, entry: dict[str, Any]) -> None:
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(entry) + "\n")
+
+    def _next_indices(self, count: int) -> np.ndarray:
+        """The next pictures: each pass its own order, and a pass's remainder that fills no batch is left out."""
+        train = self.split.train
+        count = min(count, len(train) // 2 * 2)
+        epoch, position = divmod(self.seen, len(train))
+        if position + count > len(train):
+            self.seen += len(train) - position
+            epoch, position = epoch + 1, 0
+        if self._order_epoch != epoch:
+            self._order = np.random.default_rng((self.settings.seed, epoch)).permutation(train)
+            self._order_epoch = epoch
+        return self._order[position : position + count]
+
+    def _resume(self) -> None:
+        facts = load_checkpoint(self.folder / CHECKPOINT, self.model, self.average.module, self.optimizer)
+        self.step, self.seen, self.elapsed = facts["step"], facts["seen"], facts["elapsed"]
+        self.history = facts["history"]
+
+    def _compile(self) -> None:
+        # One graph per patch size serves all blocks; what cannot be compiled falls back to plain torch.
+        torch._dynamo.config.suppress_errors = True
+        torch._dynamo.config.recompile_limit = 64
+        for block in self.model.blocks:
+            block.compile(dynamic=False)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.device.type == "cuda":
+            return torch.autocast("cuda", dtype=torch.bfloat16)
+        return nullcontext()
+
+    def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop = True
+
+    def _start_from_principal_components(self) -> None:
+        chosen = np.sort(np.random.default_rng(self.settings.seed).permutation(self.split.train)[:2000])
+        images = normalise_batch(torch.as_tensor(self.pictures.pixels[chosen]), self.settings.mean, self.settings.std)
+        kernel = self.model.patch_embed.proj.weight
+        with torch.no_grad():
+            kernel.copy_(principal_kernel(images, self.settings.patch_size, len(kernel)))
+            self.model.patch_embed.proj.bias.zero_()
+
+
+def principal_kernel(images: torch.Tensor, patch_size: int, dim: int) -> torch.Tensor:
+    """A patch kernel (D, C, P, P) whose outputs are the patches' principal components at equal strength.
+
+    Natural pictures put nearly all their variance into a few smooth components; from random numbers, a short
+    training sees little else. Weak components (noise) are damped, and rows beyond P²·C repeat earlier ones with
+    the other sign.
+
+    Parameters
+    ----------
+    images : (B, C, H, W) float
+    patch_size : int
+    dim : int
+    """
+    channels = images.shape[1]
+    columns = torch.nn.functional.unfold(images, patch_size, stride=patch_size)
+    patches = columns.permute(0, 2, 1).reshape(-1, channels * patch_size**2)
+    patches = patches - patches.mean(dim=0)
+    values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
+    values, vectors = values.flip(0), vectors.flip(1)
+    rows = vectors.T * (0.5 / (values.clamp(min=0) + 0.05).sqrt())[:, None]
+    repeats = math.ceil(dim / len(rows))
+    signed = torch.cat([rows * (-1.0) ** index for index in range(repeats)])
+    return signed[:dim].reshape(dim, channels, patch_size, patch_size)
+
+
+def _reachable(pixels: np.ndarray, device: torch.device) -> torch.Tensor:
+    """The pictures as a tensor: on the GPU where they fit, else mapped from the file."""
+    if device.type == "cuda" and pixels.nbytes < 8_000_000_000:
+        return torch.as_tensor(np.ascontiguousarray(pixels)).to(device)
+    # torch wants a writable array; a private copy-on-write map costs no memory as long as nobody writes.
+    if isinstance(pixels, np.memmap) and pixels.filename is not None:
+        return torch.from_numpy(np.load(pixels.filename, mmap_mode="c"))
+    return torch.as_tensor(pixels)

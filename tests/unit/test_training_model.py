@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from explorer.errors import ExplorerError
+from explorer.positions import sinusoidal_1d, sinusoidal_2d
+from explorer.training.augment import augment_batch, normalise_batch
+from explorer.training.evaluation import wilson_interval
+from explorer.training.flexible import ARCHITECTURE, FlexibleForward, build_model, model_arguments
+from explorer.training.settings import POSITIONS, TrainSettings, load_preset, preset_names, read_settings
+from explorer.training.timm_parts import create_model
+from explorer.training.trainer import principal_kernel
+from tests.training_pictures import TINY
+
+
+@pytest.mark.parametrize("patch_size", [2, 4, 8, 16])
+def test_any_patch_size_equals_timms_set_input_size(patch_size: int) -> None:
+    model = build_model(TINY, 3).eval()
+    with torch.no_grad():
+        model.pos_embed.normal_()
+    images = torch.randn(2, 3, 16, 16)
+    changed = create_model(ARCHITECTURE, **model_arguments(TINY, 3)).eval()
+    changed.load_state_dict(model.state_dict())
+    changed.set_input_size(patch_size=(patch_size, patch_size))
+    with torch.no_grad():
+        ours = FlexibleForward(TINY)(model, images, patch_size)
+        assert torch.allclose(ours, changed(images), atol=1e-6)
+
+
+@pytest.mark.parametrize("patch_size", [4, 8, 16])
+def test_every_patch_size_trains_the_native_weights(patch_size: int) -> None:
+    model = build_model(TINY, 3)
+    FlexibleForward(TINY)(model, torch.randn(2, 3, 16, 16), patch_size).square().sum().backward()
+    assert model.patch_embed.proj.weight.shape[-2:] == (8, 8)
+    for parameter in model.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("position", ["sin1d", "sin2d"])
+def test_sinusoidal_tables_are_frozen_and_computed_anew(position: str) -> None:
+    settings = replace(TINY, position=position)
+    model = build_model(settings, 3).eval()
+    assert not model.pos_embed.requires_grad
+    forward = FlexibleForward(settings)
+    for rows in (2, 4):
+        expected = sinusoidal_1d(rows * rows, 16) if position == "sin1d" else sinusoidal_2d(rows, rows, 16)
+        found = forward._positions(model, rows, rows)
+        assert found is not None
+        assert np.array_equal(found[0].detach().numpy(), expected)
+
+
+def test_without_position_the_order_of_patches_does_not_matter() -> None:
+    settings = replace(TINY, position="none")
+    model = build_model(settings, 3).eval()
+    assert model.pos_embed is None
+    images = torch.randn(1, 3, 16, 16)
+    turned = torch.cat([images[..., 8:], images[..., :8]], dim=-1)
+    forward = FlexibleForward(settings)
+    with torch.no_grad():
+        assert torch.allclose(forward(model, images, 8), forward(model, turned, 8), atol=1e-6)
+
+
+def test_weights_follow_the_seed() -> None:
+    same, other = build_model(TINY, 3), build_model(replace(TINY, seed=1), 3)
+    for name, value in build_model(TINY, 3).state_dict().items():
+        assert torch.equal(value, same.state_dict()[name])
+    assert not torch.equal(same.head.weight, other.head.weight)
+
+
+def test_principal_kernel_makes_strong_components_equally_strong() -> None:
+    torch.manual_seed(0)
+    coarse = torch.nn.functional.interpolate(torch.randn(400, 3, 6, 6), scale_factor=4.0, mode="bilinear")
+    images = 3.0 * coarse + 0.01 * torch.randn_like(coarse)
+    kernel = principal_kernel(images, 8, 200)
+    assert kernel.shape == (200, 3, 8, 8)
+    outputs = torch.nn.functional.conv2d(images, kernel, stride=8).permute(0, 2, 3, 1).reshape(-1, 200)
+    covariance = torch.cov(outputs.T)[:10, :10]
+    assert torch.allclose(covariance, 0.25 * torch.eye(10), atol=0.02)
+    assert torch.equal(kernel[192:], -kernel[:8])
+
+
+def test_augmentation_without_strength_only_normalises() -> None:
+    torch.manual_seed(0)
+    pixels = torch.randint(0, 256, (6, 16, 16, 3), dtype=torch.uint8)
+    plain = normalise_batch(pixels, TINY.mean, TINY.std)
+    changed = augment_batch(pixels, TINY.mean, TINY.std, crop_scale=1.0, color_jitter=0.0)
+    assert changed.shape == (6, 3, 16, 16)
+    assert torch.isfinite(changed).all()
+    # The aspect ratio is still drawn, so that only the colours can be compared, not the places.
+    assert torch.allclose(changed.mean(), plain.mean(), atol=0.05)
+
+
+def test_augmentation_keeps_uniform_pictures_uniform() -> None:
+    pixels = torch.full((4, 16, 16, 3), 200, dtype=torch.uint8)
+    changed = augment_batch(pixels, TINY.mean, TINY.std, crop_scale=0.2, color_jitter=0.0)
+    assert torch.allclose(changed, normalise_batch(pixels, TINY.mean, TINY.std), atol=1e-4)
+
+
+def test_siblings_differ_in_position_alone() -> None:
+    siblings = [load_preset(f"pos-{position}") for position in POSITIONS]
+    assert [sibling.position for sibling in siblings] == list(POSITIONS)
+    assert len({replace(sibling, name="", position="none").to_json() for sibling in siblings}) == 1
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_survive_their_own_file(name: str, tmp_path: Path) -> None:
+    settings = load_preset(name)
+    path = tmp_path / "settings.json"
+    path.write_text(settings.to_json(), "utf-8")
+    assert read_settings(path) == settings
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"depht": 3},
+        {"position": "circular"},
+        {"num_heads": 5},
+        {"stages": [{"until": 1.0, "patches": {"7": 1.0}}]},
+        {"stages": [{"until": 1.0, "patches": {"2": 1.0}}]},
+        {"stages": 3},
+        {"batch_sizes": {"8": 7}},
+        {"epochs": 0},
+        {"epochs": "many"},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ExplorerError) as caught:
+        TrainSettings.from_values(values)
+    assert caught.value.code == "training-settings"
+
+
+def test_broken_settings_file(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text("name = ", "utf-8")
+    with pytest.raises(ExplorerError, match=r"own\.toml"):
+        read_settings(path)
+
+
+def test_stages_follow_each_other() -> None:
+    settings = TrainSettings.from_values(json.loads(TINY.to_json()))
+    assert set(settings.patches_at(0.0)) == {8, 16}
+    assert set(settings.patches_at(0.5)) == {4, 8}
+    assert set(settings.patches_at(1.0)) == {4, 8}
+    assert settings.patch_sizes == (4, 8, 16)
+
+
+@pytest.mark.parametrize(
+    ("hits", "count", "low", "high"),
+    # Reference values from Wilson's formula, to four digits.
+    [(50, 100, 0.4038, 0.5962), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (2500, 5000, 0.4861, 0.5139)],
+)
+def test_wilson_interval(hits: int, count: int, low: float, high: float) -> None:
+    assert wilson_interval(hits, count) == pytest.approx((low, high), abs=5e-5)

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from explorer.errors import ExplorerError
+from explorer.training import cli
+from explorer.training.data import PictureSet, load_pictures
+from explorer.training.export import evaluate_model, export_model, load_folder, write_card
+from explorer.training.settings import TrainSettings
+from explorer.training.trainer import CHECKPOINT, Trainer
+from tests.training_pictures import TINY, write_packed
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_packed(tmp_path_factory.mktemp("packed"))
+
+
+@pytest.fixture(scope="module")
+def loaded(packed: Path) -> PictureSet:
+    return load_pictures(packed, 16, packed / "cache")
+
+
+def trainer(folder: Path, pictures: PictureSet, settings: TrainSettings = TINY) -> Trainer:
+    return Trainer(settings, pictures, folder, CPU)
+
+
+def assert_equal_weights(one: Trainer, other: Trainer) -> None:
+    for a, b in ((one.model, other.model), (one.average.module, other.average.module)):
+        for name, value in a.state_dict().items():
+            assert torch.equal(value, b.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_a_resumed_run_repeats_the_one_that_was_not_stopped(tmp_path: Path, loaded: PictureSet, optimizer: str) -> None:
+    settings = replace(TINY, optimizer=optimizer, drop_path=0.2, erase_probability=0.5, mix_probability=1.0)
+    whole = trainer(tmp_path / "whole", loaded, settings)
+    whole.run(until_step=8)
+    assert not trainer(tmp_path / "cut", loaded, settings).run(until_step=4)
+    torch.rand(7)  # whatever another program draws in between
+    resumed = trainer(tmp_path / "cut", loaded, settings)
+    assert resumed.step == 4
+    resumed.run(until_step=8)
+    assert (resumed.step, resumed.seen) == (whole.step, whole.seen)
+    assert_equal_weights(whole, resumed)
+
+
+def test_a_kill_while_saving_leaves_the_last_checkpoint(
+    tmp_path: Path, loaded: PictureSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = trainer(tmp_path, loaded)
+    first.run(until_step=2)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        first.run(until_step=3)
+    monkeypatch.undo()
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    assert trainer(tmp_path, loaded).step == 2
+
+
+def test_a_signal_ends_the_run_with_a_checkpoint(
+    tmp_path: Path, loaded: PictureSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = trainer(tmp_path, loaded)
+    step = running.train_step
+
+    def step_and_signal() -> tuple[int, float]:
+        if running.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step()
+
+    monkeypatch.setattr(running, "train_step", step_and_signal)
+    assert not running.run()
+    assert trainer(tmp_path, loaded).step == 3
+
+
+def test_held_back_pictures_are_never_drawn(tmp_path: Path, loaded: PictureSet) -> None:
+    running = trainer(tmp_path, loaded)
+    drawn: set[int] = set()
+    for _ in range(20):
+        chosen = running._next_indices(8)
+        running.seen += len(chosen)
+        drawn |= set(chosen.tolist())
+    assert drawn == set(running.split.train.tolist())
+    assert not drawn & set(running.split.validation.tolist())
+
+
+def test_progress_follows_the_clock_where_there_is_a_budget(tmp_path: Path, loaded: PictureSet) -> None:
+    running = trainer(tmp_path, loaded, replace(TINY, budget_minutes=2.0))
+    running.elapsed = 30.0
+    assert running.progress == 0.25
+    running.elapsed = 500.0
+    assert running.progress == 1.0
+    assert running.run()
+
+
+def test_rates_rise_and_fall_to_zero(tmp_path: Path, loaded: PictureSet) -> None:
+    settings = replace(TINY, budget_minutes=100.0, warmup=0.1)
+    running = trainer(tmp_path, loaded, settings)
+    rates = []
+    for minutes in (5, 10, 55, 99.99):
+        running.elapsed = 60.0 * minutes
+        running.train_step()
+        rates.append([group["lr"] for group in running.optimizer.param_groups])
+    assert rates[0] == pytest.approx([2.5e-3, 1e-3, 1e-3])
+    assert rates[1] == pytest.approx([5e-3, 2e-3, 2e-3])
+    assert rates[2] == pytest.approx([2.5e-3, 1e-3, 1e-3])
+    assert max(rates[3]) < 1e-5
+
+
+def test_another_models_checkpoint_is_refused(tmp_path: Path, loaded: PictureSet) -> None:
+    trainer(tmp_path, loaded).run(until_step=1)
+    with pytest.raises(ExplorerError) as caught:
+        trainer(tmp_path, loaded, replace(TINY, depth=2))
+    assert caught.value.code == "training-checkpoint"
+    (tmp_path / CHECKPOINT).write_bytes(b"damaged")
+    with pytest.raises(ExplorerError) as caught:
+        trainer(tmp_path, loaded)
+    assert caught.value.code == "training-checkpoint"
+
+
+def test_too_few_pictures(tmp_path: Path) -> None:
+    few = PictureSet(np.zeros((1, 16, 16, 3), np.uint8), np.zeros(1, np.int64), ())
+    with pytest.raises(ExplorerError) as caught:
+        trainer(tmp_path, few)
+    assert caught.value.code == "training-data-few"
+
+
+def test_divergence_is_told(tmp_path: Path, loaded: PictureSet) -> None:
+    running = trainer(tmp_path, loaded)
+    with torch.no_grad():
+        running.model.head.bias.fill_(float("nan"))
+    with pytest.raises(ExplorerError) as caught:
+        running.train_step()
+    assert caught.value.code == "training-diverged"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, loaded: PictureSet) -> Trainer:
+    running = trainer(tmp_path_factory.mktemp("run"), loaded, replace(TINY, epochs=60.0, ema_decay=0.9))
+    assert running.run()
+    return running
+
+
+def test_training_learns_colours(finished: Trainer) -> None:
+    assert finished.evaluate(8).top1 == finished.evaluate(8).count == 6
+
+
+def test_what_is_exported_is_what_was_trained(finished: Trainer, loaded: PictureSet, tmp_path: Path) -> None:
+    facts = export_model(finished.folder, tmp_path / "tiny")
+    model = load_folder(tmp_path / "tiny")
+    assert model.classes == loaded.classes
+    assert model.settings.mean == tuple(TINY.mean)
+    images = torch.randn(2, 3, 16, 16)
+    with torch.no_grad():
+        for patch_size in (4, 8, 16):
+            ours = finished.forward(finished.average.module, images, patch_size)
+            assert torch.allclose(model.at_patch_size(patch_size)(images), ours, atol=2e-2)
+    results = evaluate_model(model, loaded, (8, 16), device=CPU)
+    assert results[8] == finished.evaluate(8)
+    write_card(tmp_path / "tiny", facts, results, "a test machine")
+    card = (tmp_path / "tiny" / "README.md").read_text("utf-8")
+    assert "100.0 %" in card
+    assert "a test machine" in card
+    assert "not finished" not in card
+
+
+def test_export_and_evaluation_from_the_command_line(
+    finished: Trainer, packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "runs_folder", lambda: tmp_path / "user")
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers()
+    for command in ("train", "evaluate"):
+        cli.add_arguments(commands.add_parser(command), command)
+    settings = str(finished.folder / "settings.json")
+    arguments = ["train", settings, str(packed), "--run", str(finished.folder), "--export", str(tmp_path / "tiny")]
+    assert cli.run(parser.parse_args(arguments)) == 0
+    capsys.readouterr()
+    assert cli.run(parser.parse_args(["evaluate", str(tmp_path / "tiny"), str(packed)])) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["patch  4", "patch  8", "patch 16"]
+    assert lines[1].startswith("patch  8: top-1 100.00 % [60.97, 100.00]")
+    assert (
+        cli.run(parser.parse_args(["evaluate", str(tmp_path / "tiny"), str(packed), "--patch-size", "8", "--all"])) == 0
+    )
+    assert "(36 pictures)" in capsys.readouterr().out
+    with pytest.raises(ExplorerError) as caught:
+        cli.run(parser.parse_args(["evaluate", str(tmp_path / "tiny"), str(packed), "--patch-size", "5"]))
+    assert caught.value.code == "training-patch-size"
+
+
+def test_settings_can_be_changed_on_the_command_line(packed: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.json").write_text(TINY.to_json(), "utf-8")
+    parser = argparse.ArgumentParser()
+    cli.add_arguments(parser)
+    arguments = [str(tmp_path / "own.json"), str(packed), "--run", str(tmp_path / "run"), "--set", "embed_dim=32"]
+    _, settings = cli._run_and_settings(parser.parse_args([*arguments, "--set", "position=none", "--epochs", "1"]))
+    assert settings == replace(TINY, embed_dim=32, position="none", epochs=1.0)
+    with pytest.raises(ExplorerError):
+        cli._run_and_settings(parser.parse_args([*arguments, "--set", "embed_dim"]))
+
+
+def test_a_warm_start_begins_with_the_given_weights(finished: Trainer, loaded: PictureSet, tmp_path: Path) -> None:
+    export_model(finished.folder, tmp_path / "tiny")
+    start = load_folder(tmp_path / "tiny").model
+    running = Trainer(TINY, loaded, tmp_path / "again", CPU, start)
+    assert running.evaluate(8).top1 == 6
+    with pytest.raises(ExplorerError) as caught:
+        Trainer(replace(TINY, depth=2), loaded, tmp_path / "other", CPU, start)
+    assert caught.value.code == "training-model"
+
+
+def test_a_folder_with_a_pickle_is_never_opened(finished: Trainer, tmp_path: Path) -> None:
+    export_model(finished.folder, tmp_path)
+    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
+    with pytest.raises(ExplorerError) as caught:
+        load_folder(tmp_path)
+    assert caught.value.code == "training-model"
+
+
+def test_a_run_without_a_checkpoint_cannot_be_exported(finished: Trainer, tmp_path: Path) -> None:
+    (tmp_path / "labels.tsv").write_text((finished.folder / "labels.tsv").read_text("utf-8"), "utf-8")
+    with pytest.raises(ExplorerError) as caught:
+        export_model(tmp_path, tmp_path / "out")
+    assert caught.value.code == "training-no-checkpoint"
+
+
+def test_the_log_tells_the_course(finished: Trainer) -> None:
+    entries = [json.loads(line) for line in (finished.folder / "log.jsonl").read_text("utf-8").splitlines()]
+    assert {entry["patch_size"] for entry in entries if "top1" in entry} == {4, 8, 16}
