@@ -1,0 +1,236 @@
+"""How a picture comes in: one of the samples, or a file by button, drop or paste."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeGuard
+
+import anywidget
+import numpy as np
+import traitlets
+from PIL import Image
+
+from explorer.errors import ExplorerError
+from explorer.images import MAX_BYTES, Picture, clean_name, encode_image
+from explorer.samples import sample_thumbnail, samples
+from explorer.texts import LANGUAGES, catalogue, text
+from explorer.widgets._esm import bundle, stylesheet
+
+__all__ = ["PIECE_BYTES", "PictureInput", "picture_labels"]
+
+#: Most bytes in one message: JupyterLab's server, which is not ours, drops messages above 10 MB without a word.
+PIECE_BYTES = 4 * 1024 * 1024
+
+_SECTION = "pictures."
+
+
+class PictureInput(anywidget.AnyWidget):
+    """Sample photos, an upload button, drop and paste.
+
+    A file comes in pieces of at most 4 MB. The front end announces it, and sends each piece only when it is asked
+    for, so that a slow connection is never flooded and JupyterLab's limit never met. A new file takes the place of
+    one under way. What the front end says is checked: nothing that it sends can fill the memory or stop the kernel.
+
+    Parameters
+    ----------
+    language : str
+        One of :data:`explorer.texts.LANGUAGES`; may change at any time.
+
+    Attributes
+    ----------
+    busy : bool
+        Whether a file is being received or opened.
+    progress : float
+        Part of it that has arrived, 0 to 1.
+    file_name : str
+        Its name: text by a stranger.
+    selected_sample : str
+        The sample that was chosen last, or "" after an upload. Setting it marks a sample and calls nobody.
+    """
+
+    _esm = bundle("picture_input.js")
+    _css = stylesheet("picture_input.css")
+
+    language = traitlets.Enum(tuple(LANGUAGES), default_value="en").tag(sync=True)
+    labels = traitlets.Dict().tag(sync=True)
+    samples = traitlets.List(traitlets.Dict()).tag(sync=True)
+    selected_sample = traitlets.Unicode("").tag(sync=True)
+    current = traitlets.Dict().tag(sync=True)
+    busy = traitlets.Bool(False).tag(sync=True)
+    progress = traitlets.Float(0.0).tag(sync=True)
+    file_name = traitlets.Unicode("").tag(sync=True)
+    max_bytes = traitlets.Int(MAX_BYTES).tag(sync=True)
+    piece_bytes = traitlets.Int(PIECE_BYTES).tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        self._upload: _Upload | None = None
+        self._picture_callbacks: list[Callable[[bytes, str], None]] = []
+        self._sample_callbacks: list[Callable[[str], None]] = []
+        self._error_callbacks: list[Callable[[ExplorerError], None]] = []
+        super().__init__(**traits)
+        self._name_things()
+        self.on_msg(self._receive)
+
+    def on_picture(self, callback: Callable[[bytes, str], None]) -> None:
+        """Call ``callback(data, name)`` with every file that has arrived; it may be anything but too large."""
+        self._picture_callbacks.append(callback)
+
+    def on_sample(self, callback: Callable[[str], None]) -> None:
+        """Call ``callback(id)`` when a sample is chosen; the name is that of a sample that is there."""
+        self._sample_callbacks.append(callback)
+
+    def on_error(self, callback: Callable[[ExplorerError], None]) -> None:
+        """Call ``callback(error)`` when a file is too large to be sent, or does not arrive whole."""
+        self._error_callbacks.append(callback)
+
+    def show_current(self, picture: Picture | None) -> None:
+        """Show a picture, small, on the button that opens the samples.
+
+        Parameters
+        ----------
+        picture : Picture or None
+        """
+        if picture is None:
+            self.current = {}
+            return
+        cut = min(picture.width, picture.height)
+        left, top = (picture.width - cut) // 2, (picture.height - cut) // 2
+        square = Image.fromarray(picture.pixels[top : top + cut, left : left + cut])
+        # reducing_gap: the middle of a photo of 60 megapixels in milliseconds.
+        small = square.resize((96, 96), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        self.current = {"name": picture.name, "thumbnail": _data_url(encode_image(np.asarray(small), "jpeg", 80))}
+
+    @traitlets.observe("language")
+    def _name_things(self, _change: Any = None) -> None:
+        with self.hold_sync():
+            self.labels = picture_labels(self.language)
+            self.samples = [
+                {
+                    "id": entry.id,
+                    "title": text(entry.title_key, self.language),
+                    "credit": f"{entry.credit} · {entry.licence}",
+                    "thumbnail": _data_url(sample_thumbnail(entry.id)),
+                }
+                for entry in samples()
+            ]
+
+    def _receive(self, _widget: Any, content: Any, buffers: Sequence[Any] | None) -> None:
+        """Take a message of the front end, of which nothing is believed."""
+        message = content if isinstance(content, Mapping) else {}
+        match message.get("kind"):
+            case "begin":
+                self._begin(message)
+            case "piece":
+                self._take_piece(message, list(buffers or []))
+            case "cancel":
+                if self._upload is not None and message.get("upload") == self._upload.number:
+                    self._drop(ExplorerError("picture-upload-broken") if message.get("failed") is True else None)
+            case "sample":
+                self._choose_sample(message.get("id"))
+
+    def _choose_sample(self, sample_id: Any) -> None:
+        if not any(entry.id == sample_id for entry in samples()):
+            return
+        self._drop()  # whoever chooses a sample while a file arrives wants the sample
+        self.selected_sample = sample_id
+        for callback in self._sample_callbacks:
+            callback(sample_id)
+
+    def _begin(self, message: Mapping[str, Any]) -> None:
+        number, size, name = message.get("upload"), message.get("size"), message.get("name")
+        if not _is_count(number) or not _is_count(size):
+            return
+        self._drop()
+        if size > MAX_BYTES:
+            self.send({"kind": "stop", "upload": number})
+            megabytes = -(-size // 1024**2)
+            self._report(ExplorerError("picture-too-many-bytes", megabytes=megabytes, limit=MAX_BYTES >> 20))
+            return
+        self._upload = _Upload(number, size, clean_name(name) if isinstance(name, str) else "")
+        with self.hold_sync():
+            self.file_name, self.progress, self.busy = self._upload.name, 0.0, True
+        self._go_on()
+
+    def _take_piece(self, message: Mapping[str, Any], buffers: list[Any]) -> None:
+        upload = self._upload
+        if upload is None or message.get("upload") != upload.number:
+            # A piece of a file whose place was taken, or of none: its sender may stop.
+            if _is_count(message.get("upload")):
+                self.send({"kind": "stop", "upload": message["upload"]})
+            return
+        if not upload.take(message.get("offset"), buffers):
+            self._drop(ExplorerError("picture-upload-broken"))
+            return
+        self.progress = len(upload.data) / upload.size
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Ask for the next piece, or hand over the file when it is whole."""
+        upload = self._upload
+        if upload is None:
+            return
+        if len(upload.data) < upload.size:
+            self.send({"kind": "next", "upload": upload.number, "received": len(upload.data)})
+            return
+        self._upload = None
+        self.send({"kind": "stop", "upload": upload.number})
+        self.selected_sample = ""
+        try:
+            for callback in self._picture_callbacks:
+                callback(bytes(upload.data), upload.name)
+        finally:
+            self._rest()
+
+    def _drop(self, error: ExplorerError | None = None) -> None:
+        """Forget the file under way, and say why if it is nobody's wish."""
+        if self._upload is None:
+            return
+        self.send({"kind": "stop", "upload": self._upload.number})
+        self._upload = None
+        self._rest()
+        if error is not None:
+            self._report(error)
+
+    def _report(self, error: ExplorerError) -> None:
+        for callback in self._error_callbacks:
+            callback(error)
+
+    def _rest(self) -> None:
+        with self.hold_sync():
+            self.busy, self.progress, self.file_name = False, 0.0, ""
+
+
+class _Upload:
+    """A file under way: what was announced, and what has arrived of it."""
+
+    def __init__(self, number: int, size: int, name: str) -> None:
+        self.number = number
+        self.size = size
+        self.name = name
+        self.data = bytearray()
+
+    def take(self, offset: Any, buffers: list[Any]) -> bool:
+        """Add a piece; False, and nothing is added, unless it is the one that was asked for."""
+        if not _is_count(offset) or offset != len(self.data) or len(buffers) != 1:
+            return False
+        if not isinstance(buffers[0], bytes | bytearray | memoryview):
+            return False
+        piece = memoryview(buffers[0]).cast("B")
+        if not 0 < len(piece) <= min(PIECE_BYTES, self.size - len(self.data)):
+            return False
+        self.data += piece
+        return True
+
+
+def picture_labels(language: str) -> dict[str, str]:
+    """The front end's words about pictures, placeholders still in them."""
+    return {key.removeprefix(_SECTION): words for key, words in catalogue(language).items() if key.startswith(_SECTION)}
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+
+
+def _data_url(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
