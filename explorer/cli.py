@@ -1,0 +1,273 @@
+"""The command ``vit-explorer``: ``serve``, ``lab``, ``models``, ``download``, ``trace``, ``train``, ``evaluate``.
+
+What can be expected to go wrong is said in one sentence, in the user's language, with exit status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from explorer.errors import ExplorerError
+from explorer.texts import LANGUAGES, error_text, text
+
+__all__ = ["main", "user_language"]
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What stands behind ``vit-explorer`` on the command line.
+
+    Returns
+    -------
+    int
+        Exit status: 0, 2 for a failure that could be expected, 130 after Ctrl+C.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    language = user_language(given)
+    parsed = _parser(language).parse_args(given)
+    command: Command = parsed.command
+    try:
+        return command(parsed)
+    except ExplorerError as error:
+        print(error_text(error, language), file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has seen enough.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives until the process ends
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def user_language(arguments: Sequence[str] = (), environment: dict[str, str] | None = None) -> str:
+    """Language to talk to the user in: ``--lang``, else what the system is set to, else English.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The command line; ``--lang`` is looked for before it is parsed, as help is said in that language too.
+    environment : dict, optional
+        ``LC_ALL``, ``LC_MESSAGES`` and ``LANG`` as in POSIX; the process's own by default.
+    """
+    for place, argument in enumerate(arguments):
+        value = argument.removeprefix("--lang=") if argument.startswith("--lang=") else ""
+        if argument == "--lang" and place + 1 < len(arguments):
+            value = arguments[place + 1]
+        if value in LANGUAGES:
+            return value
+    values = os.environ if environment is None else environment
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if values.get(name):
+            primary = values[name].lower().partition("_")[0].partition(".")[0]
+            return primary if primary in LANGUAGES else "en"
+    return "en"
+
+
+# -- the command line ----------------------------------------------------------------------------------------------
+
+
+def _parser(language: str) -> argparse.ArgumentParser:
+    def say(key: str, **values: str | int | float) -> str:
+        # argparse has placeholders of its own, which begin with a percent sign.
+        return text(f"cli.{key}", language, **values).replace("%", "%%")
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--lang", choices=list(LANGUAGES), default=language, help=say("language"))
+    parser = argparse.ArgumentParser(prog="vit-explorer", description=say("description"), parents=[common])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Command) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=say(name), description=say(name), parents=[common])
+        added.set_defaults(command=command)
+        return added
+
+    serve = add("serve", _serve)
+    serve.add_argument("--host", default="127.0.0.1", help=say("host", default="127.0.0.1"))
+    serve.add_argument("--port", type=int, default=8866, help=say("port", default=8866))
+    serve.add_argument("--no-browser", action="store_true", help=say("no-browser"))
+    serve.add_argument("--ready-kernels", type=int, metavar="N", help=say("ready-kernels"))
+    serve.add_argument("--idle-minutes", type=float, default=10.0, metavar="N", help=say("idle-minutes", default=10))
+    serve.add_argument("--verbose", action="store_true", help=say("verbose"))
+
+    lab = add("lab", _lab)
+    lab.add_argument(
+        "folder", nargs="?", type=Path, default=Path("vit-explorer"), help=say("folder", default="vit-explorer")
+    )
+    lab.add_argument("--port", type=int, help=say("port", default=8888))
+    lab.add_argument("--no-browser", action="store_true", help=say("no-browser"))
+    lab.add_argument("lab_arguments", nargs="*", metavar="-- …", help=say("lab-arguments"))
+
+    add("models", _models)
+
+    download = add("download", _download)
+    download.add_argument("names", nargs="+", metavar="NAME", help=say("model-names"))
+
+    trace = add("trace", _trace)
+    trace.add_argument("picture", type=Path, help=say("picture"))
+    trace.add_argument("--model", default="bundled", help=say("model", default="bundled"))
+    trace.add_argument("--patch-size", type=int, metavar="P", help=say("patch-size"))
+    trace.add_argument("--image-size", type=int, metavar="N", help=say("image-size"))
+    trace.add_argument("--random-weights", action="store_true", help=say("random-weights"))
+    trace.add_argument("--no-weights", action="store_true", help=say("no-weights"))
+    trace.add_argument("--out", type=Path, metavar="FILE", help=say("out"))
+
+    from explorer.training import cli as training
+
+    training.add_arguments(add("train", training.run))
+    return parser
+
+
+# -- the homes -----------------------------------------------------------------------------------------------------
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from explorer.serving import ServeOptions, serve_page
+
+    serve_page(
+        ServeOptions(
+            host=options.host,
+            port=options.port,
+            ready_kernels=options.ready_kernels,
+            idle_minutes=options.idle_minutes,
+            language=options.lang,
+            open_browser=not options.no_browser and sys.stdout.isatty(),
+            verbose=options.verbose,
+        ),
+        _announcer(options.lang, options.host),
+    )
+    return 0
+
+
+def _announcer(language: str, host: str) -> Callable[..., None]:
+    from explorer.serving import Addresses
+    from explorer.serving.addresses import is_local, qr_code
+
+    def announce(addresses: Addresses) -> None:
+        lines = [text("cli.serving", language, address=addresses.here)]
+        if addresses.room is not None:
+            lines += [text("cli.serving-room", language, address=addresses.room), qr_code(addresses.room).rstrip("\n")]
+        elif not is_local(host):
+            lines.append(text("cli.serving-no-room", language))
+        lines.append(text("cli.serving-stop", language))
+        # Flushed at once: who waits for the address may read it through a pipe.
+        print("\n".join(lines), flush=True)
+
+    return announce
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from explorer.serving import open_lab
+
+    print(text("cli.lab-folder", options.lang, folder=str(options.folder.resolve())), flush=True)
+    return open_lab(options.folder, options.lab_arguments, port=options.port, browser=not options.no_browser)
+
+
+# -- models --------------------------------------------------------------------------------------------------------
+
+
+def _models(options: argparse.Namespace) -> int:
+    from explorer.catalog import known_models
+    from explorer.hub import cached_models
+
+    language = options.lang
+    downloaded = set(cached_models())
+    listed = known_models()
+    rows = []
+    for model in listed:
+        state = "bundled" if model.bundled else "cached" if model.name in downloaded else "known"
+        rows.append((model.name, state, f"{model.title} · {model.facts(language)}", model.note(language)))
+    # Downloaded by name, without being on the list.
+    rows += [(name, "cached", "", "") for name in sorted(downloaded - {model.name for model in listed})]
+    for name, state, facts, note in rows:
+        print(f"{name}  [{text(f'models.state-{state}', language)}]")
+        for line in filter(None, (facts, note)):
+            print(f"    {line}")
+    return 0
+
+
+def _download(options: argparse.Namespace) -> int:
+    from explorer import hub
+
+    language = options.lang
+    for name in options.names:
+        if hub.cached(name) is not None:
+            print(text("models.download-already", language, name=name))
+            continue
+        hub.fetch(name, _progress(name, language))
+        print(text("models.download-ready", language, name=name))
+    return 0
+
+
+def _progress(name: str, language: str) -> Callable[[int, int], None]:
+    """Progress on one line of a terminal; elsewhere (a log) nothing."""
+    shown = ""
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        if not sys.stderr.isatty():
+            return
+        line = text("cli.downloading", language, name=name, done=round(done / 1e6), total=round(total / 1e6))
+        if line != shown:
+            print(f"\r{line}", end="\n" if total and done >= total else "", file=sys.stderr, flush=True)
+            shown = line
+
+    return show
+
+
+def _trace(options: argparse.Namespace) -> int:
+    from explorer.images import open_picture
+
+    # The picture first: it is read in an instant, and torch takes seconds.
+    path: Path = options.picture
+    try:
+        picture = open_picture(path.read_bytes(), path.name)
+    except OSError as error:
+        raise ExplorerError("file-unreadable", file=str(path)) from error
+    out: Path = options.out or Path(path.name).with_suffix(".npz")
+    out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
+
+    from explorer.engine import trace_image
+    from explorer.models import load_model
+
+    model = load_model(options.model, pretrained=not options.random_weights)
+    trace = trace_image(model, picture, patch_size=options.patch_size, image_size=options.image_size)
+    try:
+        trace.save(out, weights=not options.no_weights)
+    except OSError as error:
+        raise ExplorerError("file-not-writable", file=str(out)) from error
+
+    language = options.lang
+    print(
+        text(
+            "cli.traced",
+            language,
+            file=str(out),
+            model=trace.spec.name,
+            patch=trace.spec.patch_size,
+            image=trace.spec.image_size,
+            tokens=trace.num_tokens,
+            megabytes=f"{out.stat().st_size / 1e6:.1f}",
+        )
+    )
+    if trace.spec.random_weights:
+        print(text("cli.random-note", language))
+    elif trace.probs is not None:
+        for rank, index in enumerate((-trace.probs).argsort()[:5], 1):
+            percent = f"{100 * float(trace.probs[index]):.1f}"
+            name = model.labels.name(int(index), language)
+            print("  " + text("cli.traced-class", language, rank=rank, name=name, percent=percent))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,91 @@
+"""The front end's scripts in one file.
+
+Voilà's front end comes in some seventy small scripts, which a browser asks for one by one, six at a time, and all of
+which it needs. They are webpack chunks: each only puts its modules into a list, in whatever order they come. So the
+shell asks for all of them at once, as one file, while the kernel is still starting.
+
+Which ones the page needs was recorded (``tools/record_frontend.py``). With other versions than those recorded, the
+browser asks for what is missing by itself, as it does for any Voilà page.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+
+__all__ = ["Bundle", "FrontEnd", "build_bundle", "recorded_scripts"]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One script.
+
+    Attributes
+    ----------
+    plain, packed : bytes
+        The script, and the script compressed by gzip.
+    tag : str
+        Changes when the script does.
+    """
+
+    plain: bytes
+    packed: bytes
+    tag: str
+
+
+def recorded_scripts() -> Mapping[str, Sequence[str]]:
+    """Scripts to be joined: folder (``static``, ``labextensions``) to paths below it; empty for other versions."""
+    recorded = json.loads((files("explorer.serving") / "page" / "frontend.json").read_text("utf-8"))
+    try:
+        fits = all(version(name) == number for name, number in recorded["versions"].items())
+    except PackageNotFoundError:
+        fits = False
+    scripts: dict[str, list[str]] = recorded["scripts"] if fits else {}
+    return scripts
+
+
+def build_bundle(scripts: Mapping[str, Sequence[str]], roots: Mapping[str, Sequence[str]]) -> Bundle:
+    """Join scripts to one.
+
+    Parameters
+    ----------
+    scripts : mapping of str to sequence of str
+        As :func:`recorded_scripts` gives them.
+    roots : mapping of str to sequence of str
+        Folders in which each kind is looked up; a script that is in none is left out.
+    """
+    parts: list[bytes] = []
+    for kind, names in scripts.items():
+        for name in names:
+            found = next((path for root in roots[kind] if (path := Path(root) / name).is_file()), None)
+            if found is not None:
+                parts.append(found.read_bytes())
+    # A semicolon and a line end: a script may end in neither, or in a comment.
+    plain = b"\n;".join(parts)
+    return Bundle(plain, gzip.compress(plain, 6, mtime=0), hashlib.sha256(plain).hexdigest()[:16])
+
+
+class FrontEnd:
+    """The bundle, made beside all else while the server starts.
+
+    Parameters
+    ----------
+    roots : mapping of str to sequence of str
+        As :func:`build_bundle` wants them.
+    """
+
+    def __init__(self, roots: Mapping[str, Sequence[str]]) -> None:
+        scripts = recorded_scripts()
+        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="frontend")
+        self.bundle: Future[Bundle] = self._threads.submit(build_bundle, scripts, roots)
+        self._threads.shutdown(wait=False)
+        #: Part of its address: as long as the versions stay, a browser keeps what it has.
+        self.tag = hashlib.sha256(json.dumps([scripts, sorted(map(str, roots))]).encode()).hexdigest()[:16]
+        self.empty = not scripts

@@ -1,0 +1,114 @@
+"""JupyterLab on a folder of the user's own, with our notebooks in it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from explorer.errors import ExplorerError
+from explorer.resources import notebooks_path
+
+__all__ = ["copy_notebooks", "lab_command", "open_lab"]
+
+
+def copy_notebooks(folder: Path) -> list[Path]:
+    """Bring the notebooks into a folder. What is already there stays as it is: it is the user's.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Made when it does not exist.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The notebooks in the folder, copied now or before.
+
+    Raises
+    ------
+    ExplorerError
+        ``folder-not-writable``.
+    """
+    source = notebooks_path()
+    notebooks: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for found in sorted(source.rglob("*")):
+            relative = found.relative_to(source)
+            if found.is_dir() or any(part.startswith((".", "__")) for part in relative.parts):
+                continue
+            target = folder / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                shutil.copyfile(found, target)
+            if target.suffix == ".ipynb":
+                notebooks.append(target)
+    except OSError as error:
+        raise ExplorerError("folder-not-writable", folder=str(folder)) from error
+    return notebooks
+
+
+def lab_command(folder: Path, extra: Sequence[str] = (), *, port: int | None = None, browser: bool = True) -> list[str]:
+    """Command that starts JupyterLab on a folder, with the dashboard's notebook open.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Has been through :func:`copy_notebooks`.
+    extra : sequence of str
+        Arguments for JupyterLab itself.
+    port : int, optional
+        Port; JupyterLab's own choice otherwise.
+    browser : bool
+        Open a browser.
+    """
+    settings = json.dumps({"websocket_max_message_size": 200 * 1024 * 1024})
+    return [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        str(folder / "explorer.ipynb"),
+        f"--ServerApp.root_dir={folder}",
+        f"--ServerApp.tornado_settings={settings}",
+        # JupyterLab asks the internet for news and for a newer version of itself.
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        *([] if port is None else [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]),
+        *([] if browser else ["--no-browser"]),
+        *extra,
+    ]
+
+
+def open_lab(folder: Path, extra: Sequence[str] = (), *, port: int | None = None, browser: bool = True) -> int:
+    """Copy the notebooks into a folder and run JupyterLab there until it ends.
+
+    Returns
+    -------
+    int
+        JupyterLab's exit status.
+
+    Raises
+    ------
+    ExplorerError
+        ``lab-missing``, ``folder-not-writable``, or a port that cannot be had.
+    """
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise ExplorerError("lab-missing")
+    folder = folder.resolve()
+    copy_notebooks(folder)
+    if port:
+        from explorer.serving.addresses import bind
+
+        for listening in bind("127.0.0.1", port):
+            listening.close()
+    command = lab_command(folder, extra, port=port, browser=browser)
+    if os.name == "posix":
+        # JupyterLab takes this process's place: its signals and its exit status need no go-between.
+        os.execv(command[0], command)  # noqa: S606
+    return subprocess.call(command)

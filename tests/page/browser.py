@@ -1,0 +1,24 @@
+"""A Chromium for the tests: the machine's own where there is one, else Playwright's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+from playwright.sync_api import Browser, Playwright
+
+__all__ = ["find_chromium", "launch_browser"]
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def find_chromium() -> str | None:
+    """Path of a Chromium or Chrome on PATH, or what ``CHROMIUM`` names."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def launch_browser(playwright: Playwright, **options: Any) -> Browser:
+    """Start it without a window. As root (in a container) Chromium runs only without its sandbox."""
+    arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    return playwright.chromium.launch(executable_path=find_chromium(), args=arguments, **options)
