@@ -38,7 +38,9 @@ export function onPaper(scene, texts, measure) {
 function moved(item, dx, dy) {
   // Descriptors, so that what an item works out only when it is painted stays that way.
   const copy = Object.defineProperties({}, Object.getOwnPropertyDescriptors(item));
-  if (item.kind === "line") return Object.assign(copy, { x1: item.x1 + dx, x2: item.x2 + dx, y1: item.y1 + dy, y2: item.y2 + dy });
+  if (item.kind === "line") {
+    return Object.assign(copy, { x1: item.x1 + dx, x2: item.x2 + dx, y1: item.y1 + dy, y2: item.y2 + dy });
+  }
   return Object.assign(copy, { x: item.x + dx, y: item.y + dy });
 }
 

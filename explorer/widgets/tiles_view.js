@@ -1,0 +1,231 @@
+// Small multiples: heat maps or RGB pictures of one size, side by side on one scale.
+
+import { colorBar } from "./js/bar.js";
+import { createFrame, stepped } from "./js/frame.js";
+import { binned, cellCanvas, colorize, enlargedPng, opaque } from "./js/heat.js";
+import { byteArray, floats, formatExact } from "./js/numbers.js";
+import { outline } from "./js/photo.js";
+import { shortened } from "./js/scene.js";
+import { tilesLayout } from "./js/tiles.js";
+
+function render({ model, el }) {
+  const frame = createFrame(el, model, {
+    kind: "tiles",
+    resized: () => redraw(),
+    scene: (theme) => {
+      const drawing = scene(theme);
+      return { ...drawing, items: [...drawing.items, ...selectionItems(theme)] };
+    },
+    texts,
+  });
+  const { stage } = frame;
+  stage.tabIndex = 0;
+  stage.setAttribute("role", "application");
+
+  let values = null;
+  let rgb = null;
+  let colors = { below: false, above: false };
+  let canvases = [];
+  let steps = 1;
+  let layout = null;
+  let hover = null;
+
+  const shape = () => model.get("shape");
+  const scale = () => model.get("scale");
+
+  function texts() {
+    const { title, caption, note, stem } = model.get("heading");
+    const notes = steps > 1 ? [frame.label("binned_mean", { rows: steps, cols: steps })] : [];
+    return { title, caption: [caption, note].filter(Boolean).join("\n"), stem, notes };
+  }
+
+  function readValues() {
+    const [count, rows, cols] = shape();
+    values = scale() ? floats(model.get("values")) : null;
+    rgb = scale() ? null : byteArray(model.get("values"));
+    const complete = values ? values.length === count * rows * cols : rgb.length === count * rows * cols * 3;
+    if (!complete) [values, rgb] = [null, null];
+    colors = values ? colorize(values, scale()) : { below: false, above: false };
+    canvases = [];
+  }
+
+  function redraw() {
+    if (!frame.width || !(values || rgb)) return;
+    layout = tilesLayout({
+      width: frame.width,
+      shape: shape(),
+      captions: model.get("captions"),
+      columns: model.get("columns"),
+      maxTile: model.get("max_tile"),
+      ratio: frame.ratio,
+      scale: scale(),
+      beyond: colors,
+      measure: frame.measure,
+    });
+    drawTiles();
+    frame.draw(scene(frame.theme()));
+    frame.setTexts();
+    const [count, rows, cols] = shape();
+    const { title } = model.get("heading");
+    stage.setAttribute("aria-label", frame.label("tiles_aria", { title, count, rows, cols }).trim());
+    redrawOver();
+  }
+
+  /** One small canvas a tile. Where the screen has fewer pixels than cells, values are averaged, not left out. */
+  function drawTiles() {
+    const [count, rows, cols] = shape();
+    const needed = values ? Math.max(1, Math.ceil(1 / (layout.cell * frame.ratio) - 0.01)) : 1;
+    if (canvases.length && needed === steps) return;
+    steps = needed;
+    const size = rows * cols;
+    canvases = Array.from({ length: count }, (_, tile) => {
+      if (rgb) return cellCanvas(opaque(rgb.subarray(tile * size * 3, (tile + 1) * size * 3)), cols, rows);
+      if (steps === 1) return cellCanvas(colors.pixels.slice(tile * size * 4, (tile + 1) * size * 4), cols, rows);
+      const fewer = binned(values.subarray(tile * size, (tile + 1) * size), rows, cols, steps, steps, "mean");
+      return cellCanvas(colorize(fewer.values, scale()).pixels, fewer.cols, fewer.rows);
+    });
+  }
+
+  function scene(theme) {
+    const items = [];
+    const captions = model.get("captions");
+    layout.tiles.forEach((box, tile) => {
+      const source = canvases[tile];
+      // A photographic tile with more pixels than the screen gives it is smoothed, as any photo is.
+      const smooth = rgb !== null && layout.cell * frame.ratio < 1;
+      items.push({ kind: "image", ...box, source, smooth, href: () => enlargedPng(source) });
+      items.push({ kind: "rect", x: box.x - 0.5, y: box.y - 0.5, width: box.width + 1, height: box.height + 1, stroke: theme.line });
+      if (!captions[tile]) return;
+      const text = shortened(captions[tile], layout.captionWidth, frame.measure);
+      items.push({ kind: "text", x: box.x, y: box.y + box.height + 14, text, fill: theme.ink });
+    });
+    if (scale()) {
+      const { labels, upright, area } = layout;
+      const bar = colorBar({ scale: scale(), labels, upright, beside: area, labelY: 12, theme, measure: frame.measure });
+      items.push(...bar);
+    }
+    return { width: layout.width, height: layout.height, items };
+  }
+
+  function selectionItems(theme) {
+    const tile = model.get("selected");
+    if (tile < 0 || tile >= layout.tiles.length) return [];
+    return outline(layout.tiles[tile], theme.accent, 3);
+  }
+
+  function redrawOver() {
+    if (!layout) return;
+    const items = selectionItems(frame.theme());
+    if (hover) {
+      const box = layout.tiles[hover.tile];
+      const { cell } = layout;
+      const grow = Math.max(0, 7 - cell) / 2;
+      const place = { x: box.x + hover.col * cell - grow, y: box.y + hover.row * cell - grow };
+      const side = cell + 2 * grow;
+      items.push(...outline({ ...place, width: side, height: side }, "#10151b", 1.5));
+    }
+    frame.drawOver(items);
+    tell();
+  }
+
+  function pairs({ tile, row, col }) {
+    const { rows, cols } = model.get("heading");
+    const [, high, wide] = shape();
+    const found = [["", model.get("captions")[tile] || `${tile + 1}`]];
+    if (row < 0) return found;
+    found.push([rows || frame.label("row"), String(row + 1)], [cols || frame.label("column"), String(col + 1)]);
+    const at = (tile * high + row) * wide + col;
+    if (values) found.push([scale().label, formatExact(values[at], frame.label("missing"))]);
+    else found.push([frame.label("rgb"), Array.from(rgb.subarray(at * 3, at * 3 + 3)).join(", ")]);
+    return found;
+  }
+
+  function tell() {
+    const tile = model.get("selected");
+    if (hover) frame.setReadout(pairs(hover));
+    else if (tile >= 0 && tile < shape()[0]) frame.setReadout(pairs({ tile, row: -1, col: -1 }));
+    else frame.setReadout(frame.label("tiles_hint"));
+  }
+
+  function placeAt(event) {
+    if (!layout) return null;
+    const { x, y } = frame.point(event);
+    const inside = (box) => x >= box.x && y >= box.y && x < box.x + box.width && y < box.y + box.height;
+    const tile = layout.tiles.findIndex(inside);
+    if (tile < 0) return null;
+    const box = layout.tiles[tile];
+    const [, rows, cols] = shape();
+    return {
+      tile,
+      row: Math.min(rows - 1, Math.floor((y - box.y) / layout.cell)),
+      col: Math.min(cols - 1, Math.floor((x - box.x) / layout.cell)),
+    };
+  }
+
+  function select(tile) {
+    model.set("selected", tile);
+    model.save_changes();
+    redrawOver();
+    if (tile >= 0) frame.say(pairs({ tile, row: -1, col: -1 })[0][1]);
+  }
+
+  stage.addEventListener("pointermove", (event) => {
+    hover = placeAt(event);
+    redrawOver();
+  });
+  stage.addEventListener("pointerleave", () => {
+    hover = null;
+    redrawOver();
+  });
+  stage.addEventListener("click", (event) => {
+    const place = placeAt(event);
+    if (place) select(place.tile);
+  });
+  stage.addEventListener("keydown", (event) => {
+    if (!layout) return;
+    if (event.key === "Escape" && model.get("selected") >= 0) {
+      event.stopPropagation();
+      select(-1);
+      return;
+    }
+    const [count] = shape();
+    const { across } = layout;
+    const tile = model.get("selected");
+    const [row, col] = tile < 0 ? [-1, -1] : [Math.floor(tile / across), tile % across];
+    const place = stepped(event, row, col, Math.ceil(count / across), across);
+    if (!place) return;
+    event.preventDefault();
+    event.stopPropagation();
+    hover = null;
+    select(Math.min(count - 1, place[0] * across + place[1]));
+  });
+
+  const dirty = new Set();
+  const marks = {
+    values: "values", shape: "values", scale: "values", captions: "draw", columns: "draw", heading: "draw",
+    labels: "draw", max_tile: "draw", selected: "over",
+  };
+  const listeners = Object.entries(marks).map(([trait, what]) => [`change:${trait}`, () => dirty.add(what)]);
+  listeners.push(["change", update]);
+  for (const [event, listener] of listeners) model.on(event, listener);
+
+  function update() {
+    if (dirty.has("values")) {
+      readValues();
+      hover = null;
+    }
+    if (dirty.has("values") || dirty.has("draw")) redraw();
+    else if (dirty.has("over")) redrawOver();
+    dirty.clear();
+  }
+
+  readValues();
+  frame.setTexts();
+  redraw();
+  return () => {
+    for (const [event, listener] of listeners) model.off(event, listener);
+    frame.destroy();
+  };
+}
+
+export default { render };
