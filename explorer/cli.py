@@ -123,7 +123,8 @@ def _parser(language: str) -> argparse.ArgumentParser:
 
     from explorer.training import cli as training
 
-    training.add_arguments(add("train", training.run))
+    for name in ("train", "evaluate"):
+        training.add_arguments(add(name, training.run), name, language)
     return parser
 
 

@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser, command: str = "train", langu
     def say(entry: str) -> str:
         return text(f"training.{command}-{entry}", language).replace("%", "%%")
 
-    parser.description = say("about")
+    # Of a description, unlike of a help, argparse formats nothing.
+    parser.description = text(f"training.{command}-about", language)
     parser.set_defaults(training_command=command)
     if command == "train":
         parser.add_argument("settings", metavar="SETTINGS", help=say("settings"))

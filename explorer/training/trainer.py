@@ -186,7 +186,7 @@ class Trainer:
         with self._autocast():
             return measure(
                 lambda images: self.forward(self.average.module, images, patch_size),
-                self.pixels if self.pixels.device == self.device else self.pictures.pixels,
+                self.pixels,
                 self.pictures.labels,
                 indices,
                 self.settings,
@@ -230,7 +230,7 @@ class Trainer:
                 self.save()
                 saved = time.monotonic()
         bar.close()
-        if self.progress >= 1.0:
+        if self.progress >= 1.0 and not any(entry["count"] == len(self.split.validation) for entry in self.history):
             self._look(glimpse=False)
         self.save()
 
