@@ -79,7 +79,8 @@ def attention_distance(
     among = np.asarray(attention[:, start:, start:], dtype=np.float64)
     seen = among.sum(axis=-1)
     mean = (among * distance).sum(axis=-1) / np.where(seen > 0, seen, 1.0)
-    return mean.mean(axis=-1).astype(np.float32)
+    distances: Array = mean.mean(axis=-1).astype(np.float32)
+    return distances
 
 
 def attention_entropy(attention: Array) -> Array:
@@ -96,7 +97,8 @@ def attention_entropy(attention: Array) -> Array:
     """
     values = np.asarray(attention, dtype=np.float64)
     logs = np.log(values, out=np.zeros_like(values), where=values > 0)
-    return np.exp(-(values * logs).sum(axis=-1)).astype(np.float32)
+    entropy: Array = np.exp(-(values * logs).sum(axis=-1)).astype(np.float32)
+    return entropy
 
 
 def top_k(values: Array, count: int) -> tuple[NDArray[np.int64], Array]:

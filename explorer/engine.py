@@ -111,7 +111,7 @@ def trace_pixels(
         spec=spec,
         patch_size=arrays.patch_size,
         image_size=arrays.image_size,
-        image=image,
+        image=image.copy(),
         patches=patches[places],
         tokens=record.tokens,
         z=record.z,

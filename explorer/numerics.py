@@ -69,7 +69,8 @@ def erf(values: Array) -> Array:
     x = np.abs(values, dtype=np.float64)
     t = 1.0 / (1.0 + 0.3275911 * x)
     polynomial = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
-    return np.copysign(1.0 - polynomial * np.exp(-x * x), values).astype(np.float32)
+    result: Array = np.copysign(1.0 - polynomial * np.exp(-x * x), values).astype(np.float32)
+    return result
 
 
 def _sigmoid(x: Array) -> Array:

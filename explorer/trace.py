@@ -390,5 +390,5 @@ def _scale(q: Array) -> np.float32:
 
 
 def _scores(q: Array, k: Array) -> Array:
-    scores: Array = (q * _scale(q)) @ np.swapaxes(k, -1, -2)
+    scores: Array = np.matmul(q * _scale(q), np.swapaxes(k, -1, -2))
     return scores

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -60,12 +60,20 @@ class ExplorerModel:
     def __repr__(self) -> str:
         return f"ExplorerModel({self.name!r}, {self.spec.num_params / 1e6:.1f} M parameters)"
 
+    @property
+    def pretrained_cfg(self) -> dict[str, Any]:
+        """What timm knows of the weights: how pictures are prepared, licence, origin."""
+        config: Any = self.model.pretrained_cfg
+        return dict(config)
+
     @cached_property
     def labels(self) -> Labels:
         """Names of the classes."""
         from explorer.labels import labels_for
 
-        return labels_for(self.model.pretrained_cfg, self.folder)
+        # What the weights once were trained for need not be what this head answers.
+        config: dict[str, object] = dict(self.pretrained_cfg) | {"num_classes": self.spec.num_classes}
+        return labels_for(config, self.folder)
 
     def at(self, patch_size: int | None = None, image_size: int | None = None) -> tuple[VisionTransformer, ModelArrays]:
         """The model at another patch or input size.
