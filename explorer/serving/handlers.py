@@ -63,6 +63,8 @@ class PageHandler(TornadoVoilaHandler):
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         self.set_header("Vary", "Accept-Language")
+        # Sets the cookie that the page needs for the one request that changes something: its farewell ends its kernel.
+        _ = self.xsrf_token
         self.write(shell_html(language, self.frontend_url))
         try:
             await self.flush()

@@ -43,7 +43,7 @@
     if (cells) watching.observe(cells, { childList: true, subtree: true });
     for (const node of document.querySelectorAll("script.vx-kernel-error")) {
       const { name, message, details } = JSON.parse(node.textContent);
-      alertWith("cell-error", { message: `${name}: ${message}`, details, reload: true });
+      alertWith("cell-error", { message: message ? `${name}: ${message}` : name, details, reload: true });
       progress("failed");
     }
   });

@@ -1,0 +1,60 @@
+# make run    serve the page on http://localhost:8866
+# make test   the whole suite, with a browser
+# make lint   what .ci/run checks before the tests
+# make bench  speed against a plain notebook, as ratios
+#
+# Needs Python 3.11 or newer. Everything is installed into .venv, once; after a change of what is to be installed, again.
+
+PYTHON ?= python3
+PORT ?= 8866
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Tests of numbers are faster on one thread each, with a worker for each core.
+WORKERS ?= 2
+
+.PHONY: run install test test-tools browser lint bench clean
+
+run: install
+	@$(BIN)/vit-explorer serve --port $(PORT)
+
+install: $(VENV)/.installed
+
+# Building a package in isolation would install its build tools a second time, unpinned.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (once; a few minutes) ..."
+	$(PIP) install -c constraints.txt hatchling
+	$(PIP) install -c constraints.txt torch torchvision
+	$(PIP) install -c constraints.txt --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test-tools: $(VENV)/.installed
+	@echo "Installing the test tools ..."
+	$(PIP) install -c constraints.txt --no-build-isolation -e '.[lab,test,dev]'
+	@touch $@
+
+test-tools: $(VENV)/.test-tools
+
+# A browser on PATH is used as it is. Else Debian's, where we may install it (with a font for Japanese); else Playwright's.
+browser: test-tools
+	@if command -v chromium || command -v chromium-browser || command -v google-chrome; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-cjk; \
+	else $(BIN)/python -m playwright install chromium; fi
+
+test: browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+lint: test-tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: browser
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) dist build
