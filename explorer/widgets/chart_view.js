@@ -1,32 +1,33 @@
 // A plotly chart in the page's look.
 
-import { PAPER, element } from "./js/frame.js";
+import { PAPER, element, saveButtons, themeOf } from "./js/frame.js";
 import { fill } from "./js/numbers.js";
 import { dressed, loadPlotly } from "./js/plotly.js";
 import { download } from "./js/save.js";
 
 const SETTINGS = { displayModeBar: false, responsive: false, doubleClick: false, scrollZoom: false, showTips: false };
 
+/** A title that holds none of plotly's markup stands where the titles of all drawings do. */
+function plainTitle(figure) {
+  const title = figure?.layout?.title;
+  const text = typeof title === "string" ? title : title?.text;
+  return text && !title.subtitle && !/[<&]/.test(text) ? text : "";
+}
+
 function render({ model, el }) {
   const root = element("div", "vxw vxw-chart");
   const head = element("div", "vxw-head");
+  const title = element("div", "vxw-title");
   const tools = element("div", "vxw-tools");
   const plot = element("div", "vxw-plot");
   const message = element("div", "vxw-waiting");
   plot.setAttribute("role", "img");
-  head.append(tools);
+  head.append(title, tools);
   root.append(head, plot, message);
   el.append(root);
   const label = (key, values) => fill(model.get("labels")[key], values);
 
-  const buttons = {};
-  for (const format of ["png", "svg"]) {
-    const button = element("button", `vxw-button vxw-save-${format}`, format.toUpperCase());
-    button.type = "button";
-    button.addEventListener("click", () => save(format));
-    buttons[format] = button;
-    tools.append(button);
-  }
+  const buttons = saveButtons(tools, save);
 
   const style = getComputedStyle(root);
   let plotly = null;
@@ -41,23 +42,14 @@ function render({ model, el }) {
     return text ? JSON.parse(text) : null;
   }
 
-  function theme() {
-    return Object.fromEntries(
-      Object.entries(PAPER).map(([name, value]) => [name, style.getPropertyValue(`--vxw-${name}`).trim() || value]),
-    );
-  }
-
   function place() {
     return { font: style.fontFamily, height: model.get("height"), width };
   }
 
   function setTexts() {
     plot.setAttribute("aria-label", model.get("alt"));
-    for (const [format, button] of Object.entries(buttons)) {
-      button.title = label(`save_${format}`);
-      button.setAttribute("aria-label", `${label(`save_${format}`)}: ${model.get("stem")}`);
-      button.disabled = !plotly || !figure();
-    }
+    title.textContent = plainTitle(figure());
+    buttons.name(label, model.get("stem"), plotly !== null && figure() !== null);
     message.textContent = failure ? label("chart_failed", { reason: failure }) : label("chart_loading");
     message.hidden = plotly !== null && !failure;
     const height = figure()?.layout?.height ?? model.get("height");
@@ -71,7 +63,8 @@ function render({ model, el }) {
     drawing = drawing.then(async () => {
       const newest = figure();
       if (closed || !newest || plot.vxShown === `${width} ${model.get("figure_json")}`) return;
-      const { data, layout } = dressed(newest, theme(), place());
+      if (plainTitle(newest)) delete newest.layout.title;
+      const { data, layout } = dressed(newest, themeOf(style), place());
       const first = !plot.classList.contains("js-plotly-plot");
       try {
         await plotly.react(plot, data, layout, SETTINGS);
@@ -97,7 +90,7 @@ function render({ model, el }) {
   async function save(format) {
     const newest = figure();
     if (!plotly || !newest) return;
-    const { data, layout } = dressed(newest, PAPER, place());
+    const { data, layout } = dressed(newest, { ...PAPER, accent: themeOf(style).accent }, place());
     const paper = { ...layout, paper_bgcolor: "#ffffff" };
     const size = { width: layout.width, height: layout.height };
     const address = await plotly.toImage({ data, layout: paper }, { format, scale: format === "png" ? 2 : 1, ...size });

@@ -3,9 +3,9 @@
 import { axisItems, matrixLayout, nameOf } from "./js/axes.js";
 import { colorBar } from "./js/bar.js";
 import { binned, cellCanvas, colorize, enlargedPng } from "./js/heat.js";
-import { createFrame, stepped } from "./js/frame.js";
-import { fill, floats, formatExact, formatShort } from "./js/numbers.js";
-import { colorOf, cssColor, inkOn } from "./js/colors.js";
+import { createFrame, stepped, watch } from "./js/frame.js";
+import { floats, formatExact, formatShort } from "./js/numbers.js";
+import { colorOf, inkOn } from "./js/colors.js";
 
 const ARROWS = /\s*[←↑→↓]\s*/g;
 /** Cells of this size are hatched where they have no value, and set apart by thin lines. */
@@ -105,7 +105,8 @@ function render({ model, el }) {
     if (drawn.key === key) return;
     const steps = [rowStep * cells.steps[0], colStep * cells.steps[1]];
     if (rowStep * colStep === 1) {
-      drawn = { canvas: cellCanvas(colors.pixels, cells.cols, cells.rows), rows: cells.rows, cols: cells.cols, steps, key };
+      const canvas = cellCanvas(colors.pixels, cells.cols, cells.rows);
+      drawn = { canvas, rows: cells.rows, cols: cells.cols, steps, key };
       return;
     }
     const fewer = binned(cells.values, cells.rows, cells.cols, rowStep, colStep, model.get("binning"));
@@ -259,14 +260,16 @@ function render({ model, el }) {
       [title("rows"), nameOf(axis("rows"), row)],
       [title("cols"), nameOf(axis("cols"), col)],
     ];
+    const what = model.get("scale").label;
     const [rowStep, colStep] = cells.steps;
     if (rowStep * colStep === 1) {
-      return [...named, ["", exact(cells.values[row * cells.cols + col])]];
+      return [...named, [what, exact(cells.values[row * cells.cols + col])]];
     }
-    if (asked && asked.row === row && asked.col === col && "value" in asked) return [...named, ["", exact(asked.value)]];
+    const known = asked && asked.row === row && asked.col === col && "value" in asked;
+    if (known) return [...named, [what, exact(asked.value)]];
     ask(row, col);
     const about = cells.values[Math.floor(row / rowStep) * cells.cols + Math.floor(col / colStep)];
-    return [...named, ["", fill(frame.label(`near_${model.get("binning")}`), { value: formatShort(about) })]];
+    return [...named, [what, frame.label(`near_${model.get("binning")}`, { value: formatShort(about) })]];
   }
 
   function exact(value) {
@@ -345,18 +348,14 @@ function render({ model, el }) {
     select(...place);
   });
 
-  // One message may change several traits: what they need is done once, when all of them are there.
-  const dirty = new Set();
-  const marks = {
+  const kinds = {
     values: "values", shape: "values", bins: "values", binning: "values", scale: "colors",
     rows: "draw", cols: "draw", heading: "draw", aspect: "draw", max_size: "draw", max_width: "draw", labels: "draw",
     selected_row: "over", selected_col: "over",
   };
-  const listeners = Object.entries(marks).map(([trait, what]) => [`change:${trait}`, () => dirty.add(what)]);
-  listeners.push(["change", update], ["msg:custom", answered]);
-  for (const [event, listener] of listeners) model.on(event, listener);
+  const stop = watch(model, kinds, update, answered);
 
-  function update() {
+  function update(dirty) {
     if (dirty.has("values")) {
       readValues();
       asked = null;
@@ -365,7 +364,6 @@ function render({ model, el }) {
     if (dirty.has("colors")) colors = null;
     if (dirty.has("values") || dirty.has("colors") || dirty.has("draw")) redraw();
     else if (dirty.has("over")) redrawOver();
-    dirty.clear();
   }
 
   function inside(place) {
@@ -378,7 +376,7 @@ function render({ model, el }) {
   redraw();
   return () => {
     clearTimeout(timer);
-    for (const [event, listener] of listeners) model.off(event, listener);
+    stop();
     frame.destroy();
   };
 }

@@ -1,7 +1,7 @@
 // A photo under the grid of its patches; a value may lie over each of them.
 
 import { cellCanvas, colorize, enlargedPng } from "./js/heat.js";
-import { createFrame } from "./js/frame.js";
+import { createFrame, watch } from "./js/frame.js";
 import { byteArray, floats, formatExact } from "./js/numbers.js";
 import { COVER, chipItems, greyscale, gridLines, nextToken, outline, photoBar, photoLayout } from "./js/photo.js";
 
@@ -235,17 +235,14 @@ function render({ model, el }) {
     select(token);
   });
 
-  const dirty = new Set();
-  const marks = {
+  const kinds = {
     image: "image", mime: "image", values: "values", scale: "values", grid: "values", prefix_names: "values",
     kept: "values", labels: "draw", title: "draw", caption: "draw", stem: "draw", max_size: "draw",
     interactive: "draw", selected: "over",
   };
-  const listeners = Object.entries(marks).map(([trait, what]) => [`change:${trait}`, () => dirty.add(what)]);
-  listeners.push(["change", update]);
-  for (const [event, listener] of listeners) model.on(event, listener);
+  const stop = watch(model, kinds, update);
 
-  function update() {
+  function update(dirty) {
     if (dirty.has("values")) {
       readValues();
       if (hover >= count()) hover = -1;
@@ -253,7 +250,6 @@ function render({ model, el }) {
     if (dirty.has("image")) readImage();
     else if (dirty.has("values") || dirty.has("draw")) redraw();
     else if (dirty.has("over")) redrawOver();
-    dirty.clear();
   }
 
   readValues();
@@ -262,7 +258,7 @@ function render({ model, el }) {
   return () => {
     loading += 1;
     image?.close();
-    for (const [event, listener] of listeners) model.off(event, listener);
+    stop();
     frame.destroy();
   };
 }

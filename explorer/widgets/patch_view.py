@@ -88,7 +88,7 @@ class PatchView(ExplorerWidget):
             self.set_trait("mime", mime)
             if grid is not None:
                 self.grid = grid
-                self.kept = None if kept is None else [int(patch) for patch in kept]
+                self.kept = None if kept is None else [int(patch) for patch in kept]  # type: ignore[assignment]
             if prefix_names is not None:
                 self.prefix_names = list(prefix_names)
 

@@ -1,7 +1,7 @@
 // Small multiples: heat maps or RGB pictures of one size, side by side on one scale.
 
 import { colorBar } from "./js/bar.js";
-import { createFrame, stepped } from "./js/frame.js";
+import { createFrame, stepped, watch } from "./js/frame.js";
 import { binned, cellCanvas, colorize, enlargedPng, opaque } from "./js/heat.js";
 import { byteArray, floats, formatExact } from "./js/numbers.js";
 import { outline } from "./js/photo.js";
@@ -94,15 +94,16 @@ function render({ model, el }) {
       // A photographic tile with more pixels than the screen gives it is smoothed, as any photo is.
       const smooth = rgb !== null && layout.cell * frame.ratio < 1;
       items.push({ kind: "image", ...box, source, smooth, href: () => enlargedPng(source) });
-      items.push({ kind: "rect", x: box.x - 0.5, y: box.y - 0.5, width: box.width + 1, height: box.height + 1, stroke: theme.line });
+      const edge = { x: box.x - 0.5, y: box.y - 0.5, width: box.width + 1, height: box.height + 1 };
+      items.push({ kind: "rect", ...edge, stroke: theme.line });
       if (!captions[tile]) return;
       const text = shortened(captions[tile], layout.captionWidth, frame.measure);
       items.push({ kind: "text", x: box.x, y: box.y + box.height + 14, text, fill: theme.ink });
     });
     if (scale()) {
       const { labels, upright, area } = layout;
-      const bar = colorBar({ scale: scale(), labels, upright, beside: area, labelY: 12, theme, measure: frame.measure });
-      items.push(...bar);
+      const where = { labels, upright, beside: area, labelY: 12 };
+      items.push(...colorBar({ scale: scale(), ...where, theme, measure: frame.measure }));
     }
     return { width: layout.width, height: layout.height, items };
   }
@@ -200,30 +201,26 @@ function render({ model, el }) {
     select(Math.min(count - 1, place[0] * across + place[1]));
   });
 
-  const dirty = new Set();
-  const marks = {
+  const kinds = {
     values: "values", shape: "values", scale: "values", captions: "draw", columns: "draw", heading: "draw",
     labels: "draw", max_tile: "draw", selected: "over",
   };
-  const listeners = Object.entries(marks).map(([trait, what]) => [`change:${trait}`, () => dirty.add(what)]);
-  listeners.push(["change", update]);
-  for (const [event, listener] of listeners) model.on(event, listener);
+  const stop = watch(model, kinds, update);
 
-  function update() {
+  function update(dirty) {
     if (dirty.has("values")) {
       readValues();
       hover = null;
     }
     if (dirty.has("values") || dirty.has("draw")) redraw();
     else if (dirty.has("over")) redrawOver();
-    dirty.clear();
   }
 
   readValues();
   frame.setTexts();
   redraw();
   return () => {
-    for (const [event, listener] of listeners) model.off(event, listener);
+    stop();
     frame.destroy();
   };
 }

@@ -9,9 +9,12 @@ import { savePicture } from "./save.js";
  */
 
 /** Colours of saved pictures, whatever the page's own are: slides are mostly white. */
-export const PAPER = { ink: "#1b1f24", muted: "#57606a", line: "#aab2bb", surface: "#ffffff", accent: "#0b6bcb" };
+export const PAPER = { ink: "#1b1f24", muted: "#57606a", line: "#d3d9e0", surface: "#ffffff", accent: "#0b6bcb" };
 
-const DOWN = '<svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true"><path d="M8 2v8M4.5 6.8 8 10.3l3.5-3.5M3 13.5h10" fill="none" stroke="currentColor" stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round"/></svg>';
+const DOWN =
+  '<svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" fill="none" stroke="currentColor" ' +
+  'stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round">' +
+  '<path d="M8 2v8M4.5 6.8 8 10.3l3.5-3.5M3 13.5h10"/></svg>';
 
 let serial = 0;
 
@@ -25,6 +28,74 @@ export function element(tag, className, text = "") {
   node.className = className;
   if (text) node.textContent = text;
   return node;
+}
+
+/**
+ * The buttons that save a picture.
+ * @param {HTMLElement} tools Where they go.
+ * @param {(format: "png" | "svg") => void} save
+ * @returns {{name: (label: (key: string) => string, what: string, enabled?: boolean) => void}}
+ */
+export function saveButtons(tools, save) {
+  const buttons = ["png", "svg"].map((format) => {
+    const button = element("button", `vxw-button vxw-save-${format}`);
+    button.type = "button";
+    button.innerHTML = DOWN;
+    button.append(element("span", "", format.toUpperCase()));
+    button.addEventListener("click", () => save(format));
+    tools.append(button);
+    return [format, button];
+  });
+  return {
+    name(label, what, enabled = true) {
+      for (const [format, button] of buttons) {
+        button.title = label(`save_${format}`);
+        button.setAttribute("aria-label", `${button.title}: ${what}`);
+        button.disabled = !enabled;
+      }
+    },
+  };
+}
+
+/**
+ * The page's colours, as the style sheet gives them to a widget.
+ * @param {CSSStyleDeclaration} style
+ * @returns {Theme}
+ */
+export function themeOf(style) {
+  const colors = Object.entries(PAPER).map(([name, otherwise]) => [
+    name,
+    style.getPropertyValue(`--vxw-${name}`).trim() || otherwise,
+  ]);
+  return Object.fromEntries(colors);
+}
+
+/**
+ * Call `update` once for each message, with the kinds of work that its changes ask for.
+ *
+ * A message may change several traits; what they need is done when all of them are there.
+ * @param {object} model
+ * @param {Record<string, string>} kinds Trait to kind of work.
+ * @param {(dirty: Set<string>) => void} update
+ * @param {(message: object, buffers: DataView[]) => void} [answered] Custom messages from Python.
+ * @returns {() => void} Stops listening.
+ */
+export function watch(model, kinds, update, answered) {
+  const dirty = new Set();
+  const listeners = Object.entries(kinds).map(([trait, kind]) => [`change:${trait}`, () => dirty.add(kind)]);
+  listeners.push([
+    "change",
+    () => {
+      const work = new Set(dirty);
+      dirty.clear();
+      if (work.size) update(work);
+    },
+  ]);
+  if (answered) listeners.push(["msg:custom", answered]);
+  for (const [event, listener] of listeners) model.on(event, listener);
+  return () => {
+    for (const [event, listener] of listeners) model.off(event, listener);
+  };
 }
 
 /**
@@ -59,19 +130,10 @@ export function createFrame(el, model, parts) {
   root.append(head, stage, readout, notes, caption, live);
   el.append(root);
 
-  const buttons = {};
-  for (const format of ["png", "svg"]) {
-    const button = element("button", `vxw-button vxw-save-${format}`);
-    button.type = "button";
-    button.innerHTML = DOWN;
-    button.append(element("span", "", format.toUpperCase()));
-    button.addEventListener("click", () => {
-      savePicture(format, parts.scene(PAPER), { ...parts.texts(), font: font() });
-    });
-    buttons[format] = button;
-    tools.append(button);
-  }
-
+  const buttons = saveButtons(tools, (format) => {
+    const paper = { ...PAPER, accent: frame.theme().accent };
+    savePicture(format, parts.scene(paper), { ...parts.texts(), font: font() });
+  });
   const style = getComputedStyle(root);
   const font = () => style.fontFamily || "sans-serif";
   let measure = measurer(font());
@@ -82,10 +144,7 @@ export function createFrame(el, model, parts) {
     root,
     stage,
     /** @returns {Theme} */
-    theme() {
-      const color = (name, otherwise) => style.getPropertyValue(`--vxw-${name}`).trim() || otherwise;
-      return Object.fromEntries(Object.entries(PAPER).map(([name, value]) => [name, color(name, value)]));
-    },
+    theme: () => themeOf(style),
     measure(...given) {
       if (font() !== measured) {
         measured = font();
@@ -123,10 +182,7 @@ export function createFrame(el, model, parts) {
       const said = texts.notes.filter(Boolean);
       notes.replaceChildren(...said.map((note) => element("div", "", note)));
       notes.hidden = said.length === 0;
-      for (const [format, button] of Object.entries(buttons)) {
-        button.title = frame.label(`save_${format}`);
-        button.setAttribute("aria-label", `${frame.label(`save_${format}`)}: ${texts.title || texts.stem}`);
-      }
+      buttons.name(frame.label, texts.title || texts.stem);
     },
     /**
      * Show what is under the pointer: pairs of a name and what it is, or a plain sentence.

@@ -87,10 +87,15 @@ export function dressed(figure, theme, { font, height, width }) {
     zerolinecolor: theme.muted,
     zerolinewidth: 1,
     automargin: true,
-    title: { standoff: 12 },
+    title: { standoff: 12, font: { size } },
     tickfont: { size },
+    // Room between the labels and the plot.
+    ticks: "outside",
+    ticklen: 6,
+    tickcolor: "rgba(0,0,0,0)",
   };
   const template = {
+    data: { bar: [{ textangle: 0, cliponaxis: false, textposition: "outside" }] },
     layout: {
       colorway: [theme.accent, "#2a78c2", "#c77816", "#2f8f5b", "#8257c2", "#5c6b7a"],
       paper_bgcolor: "rgba(0,0,0,0)",
@@ -99,7 +104,7 @@ export function dressed(figure, theme, { font, height, width }) {
       legend: { font: { size }, orientation: "h", x: 0, y: 1, yanchor: "bottom" },
       xaxis: axis,
       yaxis: axis,
-      margin: { l: 16, r: 16, t: layout.title ? 56 : 28, b: 16 },
+      margin: { l: 16, r: 16, t: layout.title ? 56 : 24, b: 16 },
       bargap: 0.25,
       dragmode: false,
       title: { font: { size: 18, weight: 600 }, x: 0, xanchor: "left" },

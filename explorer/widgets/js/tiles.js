@@ -7,7 +7,7 @@ const TIGHT = 4;
 const CAPTION = 24;
 const SMALLEST = 24;
 /** A tile with a caption is not made narrower than this, as long as fewer columns help. */
-const NARROWEST = 64;
+const NARROWEST = 48;
 
 /**
  * @param {object} input
@@ -54,7 +54,10 @@ export function tilesLayout({ width, shape, captions, columns, maxTile, ratio, s
   }
   const size = { width: cols * cell, height: rows * cell };
   const top = edge + (upright && scale.label ? 24 : 0);
-  const pitch = { x: Math.max(size.width, captioned ? Math.min(least, width) : 0) + gap, y: size.height + caption + gap };
+  const pitch = {
+    x: Math.max(size.width, captioned ? Math.min(least, width) : 0) + gap,
+    y: size.height + caption + gap,
+  };
   const tiles = Array.from({ length: count }, (_, index) => ({
     x: edge + (index % across) * pitch.x,
     y: top + Math.floor(index / across) * pitch.y,
