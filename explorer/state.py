@@ -7,12 +7,14 @@ head) once, as a set of names.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from explorer.errors import ExplorerError
 from explorer.images import Picture
 from explorer.texts import LANGUAGES
 from explorer.tracer import Answerer, Deliver, Progress, TraceAnswer, Tracer, TraceRequest
@@ -26,6 +28,8 @@ __all__ = ["MEAN_OF_HEADS", "ExplorerState"]
 
 #: Value of :attr:`ExplorerState.head` that stands for the mean over a layer's heads.
 MEAN_OF_HEADS = -1
+
+_LOG = logging.getLogger(__name__)
 
 #: Inputs that a trace depends on.
 _REQUESTED = ("picture", "crop", "model", "random_weights", "patch_size", "image_size", "intervention")
@@ -163,7 +167,7 @@ class ExplorerState(traitlets.HasTraits):
             try:
                 listener(changes)
             except Exception as error:  # noqa: BLE001 - one broken panel must not silence the others
-                self._settle(error=error)
+                self.report(error)
 
     def _settle(self, **values: Any) -> None:
         """Write values that ask for nothing."""
@@ -197,14 +201,16 @@ class ExplorerState(traitlets.HasTraits):
     def cancel(self) -> None:
         """Stop what is being computed; the inputs return to what is shown."""
         self._tracer.cancel()
-        self._return(None)
+        self._return()
 
     def dismiss(self) -> None:
         """The error was read."""
         self._settle(error=None)
 
     def report(self, error: BaseException) -> None:
-        """Show a failure on the page."""
+        """Show a failure on the page; one that nobody expected goes to the log with all that is known of it."""
+        if not isinstance(error, ExplorerError):
+            _LOG.error("unexpected failure", exc_info=error)
         self._settle(error=error)
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -256,11 +262,12 @@ class ExplorerState(traitlets.HasTraits):
 
     def _fail(self, request: TraceRequest, error: BaseException) -> None:
         self._settle(failed=request)
-        self._return(error)
+        self._return()
+        self.report(error)
 
-    def _return(self, error: BaseException | None) -> None:
+    def _return(self) -> None:
         """Back to the inputs of what is shown, so that controls and pictures agree."""
-        values: dict[str, Any] = {"progress": None, "error": error}
+        values: dict[str, Any] = {"progress": None}
         if self._answered is not None and self.trace is not None:
             shown = self._answered
             values |= {

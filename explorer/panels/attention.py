@@ -15,8 +15,9 @@ from explorer.images import display_crop, encode_image
 from explorer.panels.base import Shape, StagePanel, box, html
 from explorer.state import MEAN_OF_HEADS, ExplorerState
 from explorer.trace import Trace
-from explorer.widgets import MatrixView, PatchView
 from explorer.widgets.choice import Choice
+from explorer.widgets.matrix_view import MatrixView
+from explorer.widgets.patch_view import PatchView
 
 __all__ = ["AttentionPanel"]
 
@@ -59,7 +60,6 @@ class AttentionPanel(StagePanel):
         self._head.observe(lambda change: self._write("head", change["new"]), names="value")
         self._query.observe(lambda change: self._write("token", change["new"]), names="value")
         self._scales.observe(lambda change: self._set_log(change["new"] == "log"), names="value")
-        self._photo_title = html("vx-subtitle")
         self._photo = PatchView()
         self._photo.observe(lambda change: self._write("token", change["new"]), names="selected")
         self._strongest = html("vx-fact")
@@ -69,7 +69,7 @@ class AttentionPanel(StagePanel):
         return (
             box(self._layer, self._head, self._query, self._scales, classes=["vx-row", "vx-attention-controls"]),
             box(
-                box(self._photo_title, self._photo, self._strongest, classes=["vx-attention-photo"]),
+                box(self._photo, self._strongest, classes=["vx-attention-photo"]),
                 box(self._matrix, classes=["vx-attention-matrix"]),
                 classes=["vx-columns", "vx-columns-2"],
             ),
@@ -113,9 +113,9 @@ class AttentionPanel(StagePanel):
         if picture is None:
             return
         photo = display_crop(picture, trace.spec, center=self.state.crop)
-        self._photo.show_image(encode_image(photo, "jpeg"), "image/jpeg")
-        self._photo.grid = trace.grid
-        self._photo.prefix_names = list(trace.prefix_names)
+        self._photo.show_image(
+            encode_image(photo, "jpeg"), "image/jpeg", grid=trace.grid, prefix_names=trace.prefix_names
+        )
 
     def _show_matrix(self, trace: Trace) -> None:
         say, layer, head = self.say, self.state.layer, self.state.head
@@ -133,7 +133,7 @@ class AttentionPanel(StagePanel):
             num_prefix=trace.num_prefix,
             title=title,
             caption=say("matrix-caption"),
-            stem=self.stem(f"layer{layer + 1}", "mean" if head == MEAN_OF_HEADS else f"head{head + 1}"),
+            stem=self._stem(),
         )
         self._matrix.show(figure)
         note = say(
@@ -143,10 +143,15 @@ class AttentionPanel(StagePanel):
         )
         self._note.value = escape(note)
 
+    def _stem(self, *parts: str) -> str:
+        head = self.state.head
+        return self.stem(f"layer{self.state.layer + 1}", "mean" if head == MEAN_OF_HEADS else f"head{head + 1}", *parts)
+
     def _show_query(self, trace: Trace) -> None:
         token, attention = self.state.token, self._values(trace)
         name = self.token_name(token)
-        self._photo_title.value = escape(self.say("photo-title", token=name))
+        self._photo.title = self.say("photo-title", token=name)
+        self._photo.stem = self._stem("photo", f"token{token}")
         self._photo.selected = token
         self._photo.show_values(attention[token], self._layer_scale(trace))
         self._matrix.selected_row = token

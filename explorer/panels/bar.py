@@ -12,7 +12,7 @@ from explorer.catalog import BUNDLED_NAME, known_model, known_models
 from explorer.errors import ExplorerError
 from explorer.images import open_picture
 from explorer.panels.base import box, html
-from explorer.panels.messages import error_html, notices, status_html
+from explorer.panels.messages import error_html, facts_html, notices, status_html
 from explorer.samples import open_sample
 from explorer.sizes import MAX_TRACE_BYTES, SizeChoice, image_size_choices, patch_size_choices
 from explorer.state import ExplorerState
@@ -48,6 +48,7 @@ class ControlBar(W.VBox):
         self._picture = PictureInput(language=state.language)
         self._picture.on_picture(self._open_picture)
         self._picture.on_sample(self._open_sample)
+        self._picture.on_error(state.report)
         self._model = Choice(kind="menu")
         self._patch_size = Choice(kind="segments")
         self._image_size = Choice(kind="menu")
@@ -84,19 +85,12 @@ class ControlBar(W.VBox):
         self._notice = html("vx-notice")
         self._nav = StageNav()
 
+        self._facts = html("vx-facts")
+        top = box(self._brand, self._nav, self._status, self._cancel, self._language, classes=["vx-top"])
         controls = box(
-            self._brand,
-            self._picture,
-            self._model,
-            self._patch_size,
-            self._image_size,
-            html("vx-spacer"),
-            self._status,
-            self._cancel,
-            self._language,
-            classes=["vx-controls"],
+            self._picture, self._model, self._patch_size, self._image_size, self._facts, classes=["vx-controls"]
         )
-        super().__init__([controls, self._other, self._banner, self._notice, self._nav])
+        super().__init__([top, controls, self._other, self._banner, self._notice])
         self.add_class("vx-bar")
         state.subscribe(self._changed)
         self._changed(frozenset(state.trait_names()))
@@ -152,6 +146,8 @@ class ControlBar(W.VBox):
         state = self.state
         if "language" in changes:
             self._say()
+        if "picture" in changes:
+            self._picture.show_current(state.picture)
         if not changes.isdisjoint({"progress", "trace", "language"}):
             self._status.value = status_html(state)
             self._cancel.layout.display = "" if state.busy and state.trace is not None else "none"
@@ -161,6 +157,7 @@ class ControlBar(W.VBox):
             self._show_models()
         if not changes.isdisjoint({"trace", "patch_size", "image_size", "language"}):
             self._show_sizes()
+            self._facts.value = facts_html(state)
             found = "".join(f"<div class='vx-message'>{escape(sentence)}</div>" for sentence in notices(state))
             self._notice.value = found
 
@@ -172,7 +169,6 @@ class ControlBar(W.VBox):
             (self._model, "model"),
             (self._patch_size, "patch-size"),
             (self._image_size, "image-size"),
-            (self._language, "language"),
         ):
             widget.label = text(f"page.{key}", language)
         for button, key in (
@@ -202,6 +198,7 @@ class ControlBar(W.VBox):
             {
                 "value": model.name,
                 "label": f"{model.title} — {model.facts(language)}",
+                "short": model.title,
                 "note": model.note(language),
                 "group": text(f"page.{'bundled' if model.bundled else 'download'}-group", language),
             }

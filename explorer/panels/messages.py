@@ -5,12 +5,13 @@ from __future__ import annotations
 from html import escape
 
 from explorer.errors import ExplorerError
+from explorer.sizes import multiply_adds
 from explorer.specs import ModelSpec
 from explorer.state import ExplorerState
 from explorer.texts import error_text, text
 from explorer.tracer import Progress
 
-__all__ = ["error_html", "notices", "status_html"]
+__all__ = ["error_html", "facts_html", "notices", "status_html"]
 
 
 def status_html(state: ExplorerState) -> str:
@@ -35,6 +36,26 @@ def error_html(error: BaseException | None, language: str) -> str:
     else:
         sentence = text("page.unexpected", language, error=type(error).__name__)
     return f"<div class='vx-message' role='alert'>{escape(sentence)}</div>"
+
+
+def facts_html(state: ExplorerState) -> str:
+    """N, T, T² and the multiply-adds that follow from the sizes that are shown."""
+    trace = state.trace
+    if trace is None:
+        return ""
+    macs = multiply_adds(trace.spec, trace.image_size, trace.patch_size)
+    facts = (
+        ("N", f"{trace.num_patches:,}", "fact-patches"),
+        ("T", f"{trace.num_tokens:,}", "fact-tokens"),
+        ("T²", f"{trace.num_tokens**2:,}", "fact-pairs"),
+        ("", f"{macs / 1e6:,.0f} M" if macs < 1e10 else f"{macs / 1e9:,.1f} G", "fact-macs"),
+    )
+    items = []
+    for symbol, number, key in facts:
+        name = escape(text(f"page.{key}", state.language))
+        start = f"<i>{symbol}</i> = " if symbol else ""
+        items.append(f"<span class='vx-fact-item'>{start}<b>{number}</b> {name}</span>")
+    return "".join(items)
 
 
 def notices(state: ExplorerState) -> list[str]:

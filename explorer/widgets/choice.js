@@ -1,6 +1,6 @@
 // One of several options: a native menu, radio buttons drawn as segments, or a slider with steps to either side.
 
-/** @typedef {{ value: string | number, label: string, group?: string, note?: string, disabled?: boolean }} Option */
+/** @typedef {{ value: string | number, label: string, short?: string, group?: string, note?: string, disabled?: boolean }} Option */
 
 let names = 0;
 
@@ -49,7 +49,11 @@ function menu(body, labelId, options, choose, value) {
   const select = document.createElement("select");
   select.className = "vx-select";
   select.setAttribute("aria-labelledby", labelId);
-  body.append(select);
+  // A closed menu shows the option's short name, where it has one; the open one its whole label.
+  const short = document.createElement("span");
+  short.className = "vx-select-short";
+  short.setAttribute("aria-hidden", "true");
+  body.append(select, short);
   select.addEventListener("change", () => {
     const option = options()[Number(select.value)];
     if (option) choose(option.value);
@@ -71,7 +75,10 @@ function menu(body, labelId, options, choose, value) {
       });
     },
     mark() {
-      select.value = String(options().findIndex((option) => option.value === value()));
+      const index = options().findIndex((option) => option.value === value());
+      select.value = String(index);
+      short.textContent = options()[index]?.short ?? "";
+      select.classList.toggle("vx-select-shortened", short.textContent !== "");
     },
   };
 }

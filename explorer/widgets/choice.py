@@ -20,8 +20,8 @@ class Choice(anywidget.AnyWidget):
     kind : {"menu", "segments", "slider"}
         A native menu; buttons side by side; a slider with buttons for one step back and forth.
     options : sequence of dict
-        ``value`` (str or int), ``label`` and optionally ``group`` (menus: a heading above it), ``note``
-        (shown on hover) and ``disabled``.
+        ``value`` (str or int), ``label`` and optionally ``short`` (menus: what a closed one shows), ``group``
+        (menus: a heading above it), ``note`` (shown on hover) and ``disabled``.
     value : str or int
         The chosen option's value.
     label : str
