@@ -64,7 +64,8 @@ def check_supported(model: Timm, name: str) -> None:
             if type(block) is not vision_transformer.Block or type(block.attn) is not Attention:
                 raise _Unknown
             _describe_mlp(block.mlp)
-            _always(block.norm1), _always(block.norm2)
+            if _describe_norm(block.norm1) is None or _describe_norm(block.norm2) is None:
+                raise _Unknown
             for norm in (block.attn.q_norm, block.attn.k_norm, block.attn.norm):
                 _describe_norm(norm)
             if any(type(scale) not in (LayerScale, nn.Identity) for scale in (block.ls1, block.ls2)):
