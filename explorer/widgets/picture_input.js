@@ -31,7 +31,7 @@ function placeBelow(popover, opener) {
 
 /** Under Voilà the whole page; in JupyterLab only our own part of it, which has other things to drop and paste on. */
 function ownPart(root) {
-  if (!document.querySelector(".jp-LabShell, #jupyterlab-splash, .jp-Notebook")) return document.documentElement;
+  if (!document.querySelector("#jp-main-dock-panel, body[data-notebook]")) return document.documentElement;
   return root.closest(".vx") ?? root.closest(".jp-OutputArea-output") ?? root;
 }
 
