@@ -190,7 +190,7 @@ def _folder(name: str) -> Path | None:
     if name == "bundled":
         raise ExplorerError("model-bundled-missing")
     path = Path(name).expanduser()
-    if path.is_dir() and name not in (".", ".."):
+    if name and path.is_dir():
         return path
     if path.is_absolute() or name.startswith((".", "~")) or "\\" in name:
         raise ExplorerError("model-folder-missing", folder=name)

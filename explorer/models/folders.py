@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ import_timm()
 
 from timm import create_model, is_model, list_models  # noqa: E402
 from timm.models import (  # noqa: E402
+    PretrainedCfg,
     get_pretrained_cfg,
     is_model_in_modules,
     list_pretrained,
@@ -56,8 +57,10 @@ _IGNORED = frozenset(
         *("weight_init", "fix_init"),
     }
 )
-#: Keys of a configuration that would point timm to weights elsewhere.
-_SOURCES = ("url", "file", "state_dict", "hf_hub_id", "hf_hub_filename", "source", "custom_load")
+#: What a configuration may say of its weights: all that timm knows, but for where to get them.
+_DESCRIPTIONS = frozenset(field.name for field in fields(PretrainedCfg)) - {
+    *("url", "file", "state_dict", "hf_hub_id", "hf_hub_filename", "source", "custom_load"),
+}
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,6 @@ def folder_config(folder: Path) -> ModelConfig:
         facts = dict(config.get("explorer") or {})
         for key in ("num_classes", "global_pool"):
             if isinstance(config.get(key), int | str):
-                pretrained_cfg[key] = config[key]
                 arguments.setdefault(key, config[key])
         _check_arguments(arguments)
         _check_preparation(pretrained_cfg)
@@ -107,11 +109,12 @@ def folder_config(folder: Path) -> ModelConfig:
         raise broken from error
     _check_architecture(config["architecture"])
     architecture, tag = split_model_name_tag(config["architecture"])
-    for key in _SOURCES:
-        pretrained_cfg.pop(key, None)
-    pretrained_cfg |= {"architecture": architecture, "tag": pretrained_cfg.get("tag") or tag}
+    described = {key: value for key, value in pretrained_cfg.items() if key in _DESCRIPTIONS}
+    described |= {"architecture": architecture, "tag": described.get("tag") or tag}
+    if isinstance(arguments.get("num_classes"), int):
+        described["num_classes"] = arguments["num_classes"]
     arguments = {key: value for key, value in arguments.items() if key in _ARGUMENTS}
-    return ModelConfig(architecture, arguments, pretrained_cfg, facts)
+    return ModelConfig(architecture, arguments, described, facts)
 
 
 def timm_config(name: str) -> tuple[str, ModelConfig]:
@@ -129,12 +132,13 @@ def timm_config(name: str) -> tuple[str, ModelConfig]:
     """
     plain = name.strip().removeprefix("hf-hub:").removeprefix("hf_hub:").removeprefix("timm/")
     _check_architecture(plain)
-    architecture, tag = split_model_name_tag(plain)
-    config = get_pretrained_cfg(plain)
-    if config is None and tag:
+    architecture = split_model_name_tag(plain)[0]
+    try:
+        config = get_pretrained_cfg(plain)
+    except RuntimeError as error:
         # The architecture is there, the tag is not.
         near = difflib.get_close_matches(plain, list_pretrained(f"{architecture}.*"), n=3, cutoff=0)
-        raise ExplorerError("model-unknown", name=plain, suggestions=", ".join(near) or architecture)
+        raise ExplorerError("model-unknown", name=plain, suggestions=", ".join(near) or architecture) from error
     described: dict[str, Any] = {} if config is None else config.to_dict()  # type: ignore[no-untyped-call]
     return plain, ModelConfig(architecture, {}, described, {})
 
@@ -237,7 +241,8 @@ def _check_preparation(config: Mapping[str, Any]) -> None:
             values = [float(value) for value in config[key]]
             if len(values) != 3 or (key == "std" and min(values) <= 0):
                 raise ValueError(key)
-    if not 0 < float(config.get("crop_pct") or 0.875) <= 1:
+    crop_pct = config.get("crop_pct")
+    if crop_pct is not None and not 0 < float(crop_pct) <= 1:
         raise ValueError("crop_pct")
     if config.get("interpolation") not in (None, "bicubic", "bilinear", "lanczos", "nearest", "box", "hamming"):
         raise ValueError("interpolation")

@@ -1,0 +1,450 @@
+"""Loading models: by name, from folders, at other sizes; and every way in which that fails, in words."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import explorer.models as models_module
+from explorer import hub, load_model
+from explorer.engine import normalise, trace_image, trace_pixels
+from explorer.errors import ExplorerError
+from explorer.images import Picture
+from explorer.models import ExplorerModel, wrap_model
+from explorer.texts import LANGUAGES, error_text
+from explorer.torch_compat import import_timm
+
+from .conftest import MODELS, explorer_model, random_image, randomised, timm_model
+
+timm = import_timm()
+
+ARGUMENTS = {"img_size": 64, "patch_size": 8, "embed_dim": 48, "num_heads": 3, "depth": 2, "num_classes": 5}
+
+
+def write_folder(folder: Path, module: Any, *, dtype: torch.dtype = torch.float32, **config: Any) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    described: dict[str, Any] = {
+        "architecture": "vit_tiny_patch16_224",
+        "num_classes": 5,
+        "model_args": ARGUMENTS,
+        "pretrained_cfg": {
+            "input_size": [3, 64, 64],
+            "mean": [0.4, 0.5, 0.6],
+            "std": [0.2, 0.25, 0.3],
+            "crop_pct": 1.0,
+            "interpolation": "bilinear",
+            "num_classes": 5,
+        },
+    } | config
+    (folder / "config.json").write_text(json.dumps(described))
+    state = {name: value.to(dtype).contiguous() for name, value in module.state_dict().items()}
+    save_file(state, folder / "model.safetensors")
+    return folder
+
+
+@pytest.fixture
+def module() -> Any:
+    return randomised(timm.create_model("vit_tiny_patch16_224", **ARGUMENTS)).eval()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, module: Any) -> Path:
+    return write_folder(tmp_path / "mine", module)
+
+
+def output_of(module: Any, model: ExplorerModel) -> Any:
+    with torch.inference_mode():
+        return module(normalise(random_image(64), model.spec)[None])[0].numpy()
+
+
+def traced_output(model: ExplorerModel) -> Any:
+    return trace_pixels(model.model, model.arrays, random_image(64)).output
+
+
+def code_of(call: Callable[[], object]) -> str:
+    with pytest.raises(ExplorerError) as failure:
+        call()
+    for language in LANGUAGES:
+        assert error_text(failure.value, language)
+    return failure.value.code
+
+
+# -- what works --------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_loaded(folder: Path, module: Any) -> None:
+    for name in (folder, str(folder)):
+        model = load_model(name)
+        np.testing.assert_allclose(traced_output(model), output_of(module, model), atol=1e-5)
+    spec = model.spec
+    assert (spec.image_size, spec.patch_size, spec.depth, spec.heads, spec.dim) == (64, 8, 2, 3, 48)
+    assert (spec.mean, spec.std, spec.crop_pct) == ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3), 1.0)
+    assert (spec.interpolation, spec.num_classes, spec.random_weights) == ("bilinear", 5, False)
+    assert spec.prefix_names == ("CLS",)
+    assert spec.trained_patch_sizes == (8,)
+    assert model.name == str(folder)
+    assert model.folder == folder
+
+
+def test_half_precision_becomes_float32(tmp_path: Path, module: Any) -> None:
+    model = load_model(write_folder(tmp_path / "half", module, dtype=torch.float16))
+    assert {parameter.dtype for parameter in model.model.parameters()} == {torch.float32}
+    half: Any = timm.create_model("vit_tiny_patch16_224", **ARGUMENTS).eval()
+    half.load_state_dict({name: value.half().float() for name, value in module.state_dict().items()})
+    np.testing.assert_allclose(traced_output(model), output_of(half, model), atol=1e-5)
+
+
+def test_what_our_training_writes_is_read(tmp_path: Path, module: Any) -> None:
+    facts = {"trained_patch_sizes": [16, 4, 8], "trained_image_sizes": [64, 96]}
+    spec = load_model(write_folder(tmp_path / "flexible", module, explorer=facts)).spec
+    assert spec.trained_patch_sizes == (4, 8, 16)
+    assert spec.trained_image_sizes == (64, 96)
+    spec = load_model(write_folder(tmp_path / "odd", module, explorer={"trained_patch_sizes": "all"})).spec
+    assert spec.trained_patch_sizes == (8,)
+
+
+def test_timms_own_folders_are_read(tmp_path: Path, module: Any) -> None:
+    from timm.models import save_for_hf
+
+    save_for_hf(
+        module, tmp_path / "timm", model_config={"num_classes": 5}, model_args=ARGUMENTS, safe_serialization=True
+    )
+    model = load_model(tmp_path / "timm")
+    np.testing.assert_allclose(traced_output(model), output_of(module, model), atol=1e-5)
+
+
+def test_bundled_models_go_by_their_folders_name(tmp_path: Path, module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models_module, "assets_path", tmp_path.joinpath)
+    assert code_of(load_model) == "model-bundled-missing"
+    write_folder(tmp_path / "models" / "flexi", module)
+    write_folder(tmp_path / "models" / "other", module)
+    for name in ("bundled", "flexi", "other"):
+        model = load_model(name)
+        assert model.name == model.spec.name == name
+        assert len(traced_output(model)) == 5
+
+
+def test_a_cached_model_of_timms_is_loaded_without_fetching(
+    tmp_path: Path, module: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = write_folder(tmp_path / "cache", module)
+    monkeypatch.setattr(hub, "cached", lambda name: cached)
+    monkeypatch.setattr(hub, "fetch", lambda *_: pytest.fail("fetched"))
+    model = load_model("vit_tiny_patch16_224.augreg_in21k_ft_in1k")
+    assert model.name == "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
+    np.testing.assert_allclose(traced_output(model), output_of(module, model), atol=1e-5)
+
+
+def test_a_model_that_is_not_cached_is_fetched(tmp_path: Path, module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def fetch(name: str, progress: Callable[[int, int], None], cancelled: Callable[[], bool]) -> Path:
+        asked.append(name)
+        progress(3, 9)
+        assert not cancelled()
+        return write_folder(tmp_path / "fetched", module)
+
+    monkeypatch.setattr(hub, "cached", lambda name: None)
+    monkeypatch.setattr(hub, "fetch", fetch)
+    told: list[tuple[int, int]] = []
+    model = load_model("timm/vit_tiny_patch16_224", progress=lambda *sizes: told.append(sizes), cancelled=lambda: False)
+    assert asked == ["vit_tiny_patch16_224"]
+    assert told == [(3, 9)]
+    assert model.spec.num_classes == 5
+
+
+def test_an_architecture_alone_needs_no_network_and_is_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("cached", "fetch"):
+        monkeypatch.setattr(hub, name, lambda *_: pytest.fail("asked the hub"))
+    state = torch.random.get_rng_state()
+    one, other = (load_model("vit_tiny_patch16_224", pretrained=False) for _ in range(2))
+    assert torch.equal(torch.random.get_rng_state(), state), "the caller's random numbers are untouched"
+    assert one.spec.random_weights
+    assert one.spec.num_classes == 1000
+    assert len(one.labels) == 1000
+    np.testing.assert_array_equal(one.arrays.embed_weight, other.arrays.embed_weight)
+    tagged = load_model("vit_tiny_patch16_224.augreg_in21k", pretrained=False)
+    assert tagged.spec.num_classes == 21843
+
+
+def test_a_folders_architecture_alone(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    spec = load_model(folder, pretrained=False).spec
+    assert spec.random_weights
+    assert spec.num_classes == 5
+
+
+def test_what_clip_answers_is_no_class() -> None:
+    model = explorer_model("clip")
+    assert (model.spec.num_classes, model.spec.projection_dim) == (0, 512)
+    trace = trace_pixels(model.model, model.arrays, random_image(64))
+    assert trace.logits is None
+    assert trace.output.shape == (512,)
+    assert len(model.labels) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "pooling"),
+    [
+        ("plain", ("CLS",), "token"),
+        ("distilled", ("CLS", "DIST"), "token"),
+        ("registers", ("CLS", "REG1", "REG2", "REG3", "REG4"), "token"),
+        ("average", (), "avg"),
+        ("fc_norm", ("REG1",), "avg"),
+        ("attention_pool", (), "map"),
+    ],
+)
+def test_prefix_tokens_have_names(kind: str, names: tuple[str, ...], pooling: str) -> None:
+    spec = explorer_model(kind).spec
+    assert spec.prefix_names == names
+    assert spec.pooling == pooling
+
+
+def test_flexivit_knows_what_it_was_trained_for() -> None:
+    spec = load_model("flexivit_small", pretrained=False).spec
+    assert {8, 16, 48} <= set(spec.trained_patch_sizes)
+    assert spec.trained_image_sizes == (240,)
+
+
+# -- other sizes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize(("patch_size", "image_size"), [(8, None), (None, 96), (32, 128)])
+def test_other_sizes_are_timms_own_on_a_fresh_model(kind: str, patch_size: int | None, image_size: int | None) -> None:
+    if kind == "uneven":
+        # 70 pixels are no whole number of other patches.
+        image_size = image_size or 64
+    model = explorer_model(kind)
+    architecture, changes = MODELS[kind]
+    wanted = (patch_size or model.spec.patch_size, image_size or model.spec.image_size)
+    model.at(16 if wanted[0] != 16 else 32, 64)  # a size seen before must leave no mark
+    fresh = timm.create_model(architecture, **({"img_size": 64, "patch_size": 16, "depth": 2} | changes))
+    fresh.load_state_dict(timm_model(architecture, **changes).state_dict())
+    fresh = fresh.float().eval()
+    fresh.set_input_size(img_size=(wanted[1],) * 2, patch_size=(wanted[0],) * 2)
+    image = random_image(wanted[1])
+    module, arrays = model.at(patch_size, image_size)
+    trace = trace_pixels(module, arrays, image)
+    with torch.inference_mode():
+        theirs = fresh(normalise(image, model.spec)[None])[0].numpy()
+    np.testing.assert_allclose(trace.output, theirs, atol=1e-5, rtol=1e-5)
+    assert (trace.patch_size, trace.image_size) == wanted
+    np.testing.assert_allclose(arrays.classify(trace.y), theirs, atol=1e-4, rtol=1e-4)
+    tokens = np.concatenate([trace.prefix_tokens, trace.patch_embeddings]) + trace.pos_embed
+    if arrays.embed_norm is None:
+        np.testing.assert_allclose(tokens, trace.tokens, atol=1e-4, rtol=1e-4)
+
+
+def test_sizes_share_the_layers_and_are_remembered() -> None:
+    model = explorer_model("plain")
+    module, arrays = model.at(8)
+    assert model.at(8) == (module, arrays)
+    assert model.at(8, 64) == (module, arrays)
+    assert model.at() == (model.model, model.arrays)
+    assert arrays.blocks is model.arrays.blocks
+    assert module.blocks is model.model.blocks
+    assert model.model.patch_embed.patch_size == (16, 16)
+    for side in (64, 80, 96, 112, 128, 144, 160, 176, 192, 208):
+        model.at(16, side)
+    assert len(model._variants) <= 8
+
+
+def test_a_trace_at_another_size_goes_by_the_whole_way() -> None:
+    model = explorer_model("plain")
+    picture = Picture(random_image(120), "noise", "0")
+    trace = trace_image(model, picture, patch_size=8, image_size=96)
+    assert trace.grid == (12, 12)
+    assert trace.image.shape == (96, 96, 3)
+    assert code_of(lambda: trace_image(model, picture, patch_size=7)) == "size-not-even"
+
+
+# -- what fails --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18", "swin_tiny_patch4_window7_224", "mixer_b16_224", "eva02_tiny_patch14_224"]
+)
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_other_architectures_are_refused(name: str, pretrained: bool) -> None:
+    assert code_of(lambda: load_model(name, pretrained=pretrained)) == "model-not-vit"
+
+
+@pytest.mark.parametrize(
+    "name", ["vit_base_patch16_xp_224", "vit_base_patch16_rpn_224", "vit_dwee_patch16_reg1_gap_256"]
+)
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_other_blocks_are_refused_before_anything_is_fetched(
+    name: str, pretrained: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "fetch", lambda *_: pytest.fail("fetched"))
+    assert code_of(lambda: load_model(name, pretrained=pretrained)) == "model-not-supported"
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch61_224", "", "!!", "nonsense", "../../etc/passwd", "<b>vit</b>"])
+def test_unknown_names_are_said_to_be_unknown(name: str) -> None:
+    code = code_of(lambda: load_model(name))
+    assert code == ("model-folder-missing" if name.startswith(".") else "model-unknown")
+
+
+def test_an_unknown_name_comes_with_names_that_are_like_it() -> None:
+    with pytest.raises(ExplorerError, match="vit_tiny_patch16_224"):
+        load_model("vit_tiny_patch61_224")
+    with pytest.raises(ExplorerError, match="augreg_in21k_ft_in1k"):
+        load_model("vit_tiny_patch16_224.augreg_in21k_ft_in2k")
+
+
+def test_a_folder_that_is_no_model(tmp_path: Path, folder: Path) -> None:
+    assert code_of(lambda: load_model(tmp_path / "nowhere")) == "model-folder-missing"
+    assert code_of(lambda: load_model(tmp_path)) == "model-folder-no-config"
+    config = (folder / "config.json").read_text()
+    for text in ("", "[]", "{", '{"architecture": 3}', "\ud800".encode("utf-8", "surrogatepass")):
+        data = text if isinstance(text, bytes) else text.encode()
+        (folder / "config.json").write_bytes(data)
+        assert code_of(lambda: load_model(folder)) == "model-folder-bad-config", text
+    (folder / "config.json").write_text(config)
+    (folder / "model.safetensors").unlink()
+    assert code_of(lambda: load_model(folder)) == "model-folder-no-weights"
+
+
+class Exploit:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.write_text, (self.target, "unpickled")
+
+
+@pytest.mark.parametrize("file", ["pytorch_model.bin", "model.pth", "model.ckpt"])
+def test_pickled_weights_are_never_opened(folder: Path, tmp_path: Path, file: str) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / file).write_bytes(pickle.dumps({"head.weight": Exploit(tmp_path / "proof")}))
+    assert code_of(lambda: load_model(folder)) == "model-folder-unsafe"
+    assert not (tmp_path / "proof").exists()
+
+
+def test_a_configuration_cannot_ask_for_pickled_weights(folder: Path, tmp_path: Path) -> None:
+    exploit = tmp_path / "evil.bin"
+    exploit.write_bytes(pickle.dumps({"head.weight": Exploit(tmp_path / "proof")}))
+    config = json.loads((folder / "config.json").read_text())
+    for key, value in {"checkpoint_path": str(exploit), "pretrained": True, "block_fn": "os.system"}.items():
+        changed = config | {"model_args": config["model_args"] | {key: value}}
+        (folder / "config.json").write_text(json.dumps(changed))
+        assert code_of(lambda: load_model(folder)) == "model-folder-bad-config"
+    for key in ("file", "url", "hf_hub_id", "state_dict"):
+        changed = config | {"pretrained_cfg": config["pretrained_cfg"] | {key: str(exploit), "custom_load": True}}
+        (folder / "config.json").write_text(json.dumps(changed))
+        load_model(folder)
+    assert not (tmp_path / "proof").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mean": [0.5]},
+        {"std": [0.5, 0.5, 0]},
+        {"mean": "grey"},
+        {"crop_pct": 0},
+        {"crop_pct": 7},
+        {"interpolation": "magic"},
+        {"crop_mode": "left"},
+    ],
+)
+def test_a_configuration_that_cannot_prepare_pictures(folder: Path, change: dict[str, Any]) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["pretrained_cfg"] |= change
+    (folder / "config.json").write_text(json.dumps(config))
+    assert code_of(lambda: load_model(folder)) == "model-folder-bad-config"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"num_heads": 5}, "model-arguments"),
+        ({"global_pool": "median"}, "model-arguments"),
+        ({"act_layer": "no_such_activation"}, "model-arguments"),
+        ({"depth": 0}, "model-not-supported"),
+        ({"act_layer": "hard_swish"}, "model-not-supported"),
+        ({"norm_layer": "batchnorm2d"}, "model-not-supported"),
+        ({"global_pool": "", "class_token": False}, "model-not-supported"),
+        ({"in_chans": 1}, "model-input-not-supported"),
+        ({"img_size": [64, 32]}, "model-input-not-supported"),
+        ({"embed_dim": 96}, "model-weights-unfit"),
+        ({"embed_dim": 30_000_000}, "model-weights-unfit"),
+        ({"depth": 3}, "model-weights-unfit"),
+        ({"mlp_ratio": [4]}, "model-folder-bad-config"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_configuration_of_another_model(folder: Path, change: dict[str, Any], code: str) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["model_args"] |= change
+    (folder / "config.json").write_text(json.dumps(config))
+    assert code_of(lambda: load_model(folder)) == code
+
+
+def test_a_folder_of_another_architecture(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    for architecture, code in {
+        "resnet18": "model-not-vit",
+        "no_such_model": "model-unknown",
+        "vit_base_patch16_rpn_224": "model-not-supported",
+    }.items():
+        changed = config | {"architecture": architecture, "model_args": {}}
+        (folder / "config.json").write_text(json.dumps(changed))
+        assert code_of(lambda: load_model(folder)) == code
+
+
+def test_weights_that_are_damaged(folder: Path, tmp_path: Path) -> None:
+    file = folder / "model.safetensors"
+    good = file.read_bytes()
+    for bad in (b"", b"\0" * 8, b"\xff" * 200, good[:4], good[: len(good) // 2], good[:-1], good + b"x"):
+        file.write_bytes(bad)
+        assert code_of(lambda: load_model(folder)) == "model-corrupt"
+    file.write_bytes(good)
+    state = load_file(file)
+    save_file(state | {"head.bias": state["head.bias"] * float("nan")}, file)
+    assert code_of(lambda: load_model(folder)) == "model-corrupt"
+    save_file({name: value for name, value in state.items() if name != "head.bias"}, file)
+    assert code_of(lambda: load_model(folder)) == "model-weights-unfit"
+    save_file(state | {"more": torch.zeros(2)}, file)
+    assert code_of(lambda: load_model(folder)) == "model-weights-unfit"
+    shutil.rmtree(folder)
+    assert code_of(lambda: load_model(folder)) == "model-folder-missing"
+
+
+def test_a_module_that_is_no_vit_is_refused() -> None:
+    assert code_of(lambda: wrap_model(torch.nn.Linear(2, 2), "linear")) == "model-not-vit"  # type: ignore[arg-type]
+
+
+def test_importing_the_explorer_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, explorer, explorer.trace, explorer.sizes, explorer.analysis, explorer.interventions;"
+        "explorer.Trace, explorer.Intervention, explorer.open_picture;"
+        "print(sorted({'torch', 'timm', 'plotly', 'torchvision'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_public_names_are_found() -> None:
+    import explorer
+
+    assert set(explorer.__all__) <= set(dir(explorer))
+    assert explorer.load_model is load_model
+    assert explorer.trace_image is trace_image
+    with pytest.raises(AttributeError):
+        _ = explorer.no_such_name
