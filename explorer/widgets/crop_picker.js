@@ -25,6 +25,7 @@ function render({ model, el }) {
   reset.className = "vx-picture-button";
   stage.append(photo, square);
   root.append(caption, stage, reset);
+  el.style.overflow = "visible"; // else the focus rings are cut off
   el.append(root);
 
   // While it is dragged the square follows at once; the kernel is told when it comes to rest.

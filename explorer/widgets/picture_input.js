@@ -52,6 +52,7 @@ function render({ model, el }) {
   const caption = make("span", "vx-choice-label");
   const line = make("div", "vx-picture-line");
   root.append(caption, line);
+  el.style.overflow = "visible"; // else the focus rings are cut off
   el.append(root);
 
   // ---- samples ----
