@@ -254,8 +254,8 @@ def _trace(options: argparse.Namespace) -> int:
             language,
             file=str(out),
             model=trace.spec.name,
-            patch=trace.spec.patch_size,
-            image=trace.spec.image_size,
+            patch=trace.patch_size,
+            image=trace.image_size,
             tokens=trace.num_tokens,
             megabytes=f"{out.stat().st_size / 1e6:.1f}",
         )

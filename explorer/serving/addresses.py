@@ -83,6 +83,9 @@ def bind(host: str, port: int) -> list[socket.socket]:
     ExplorerError
         ``port-in-use``, ``port-denied`` or ``host-unknown``.
     """
+    if not 0 <= port <= 65535:
+        # The system would take it modulo 65536.
+        raise ExplorerError("port-denied", port=port)
     try:
         return list(bind_sockets(port, host or None))
     except socket.gaierror as error:
@@ -93,8 +96,6 @@ def bind(host: str, port: int) -> list[socket.socket]:
         if error.errno == errno.EACCES:
             raise ExplorerError("port-denied", port=port) from error
         raise ExplorerError("host-unknown", host=host) from error
-    except OverflowError as error:
-        raise ExplorerError("port-denied", port=port) from error
 
 
 def qr_code(address: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from typing import Any
 
 from playwright.sync_api import Browser, Playwright
@@ -18,7 +19,7 @@ def find_chromium() -> str | None:
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
-def launch_browser(playwright: Playwright, **options: Any) -> Browser:
+def launch_browser(playwright: Playwright, args: Sequence[str] = (), **options: Any) -> Browser:
     """Start it without a window. As root (in a container) Chromium runs only without its sandbox."""
-    arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    return playwright.chromium.launch(executable_path=find_chromium(), args=arguments, **options)
+    sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    return playwright.chromium.launch(executable_path=find_chromium(), args=[*sandbox, *args], **options)

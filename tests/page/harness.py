@@ -1,0 +1,206 @@
+"""What page tests are made of: the two homes as servers, and a guard over everything that a page does."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import ConsoleMessage, Page, Request, WebSocket, expect
+
+__all__ = ["Guard", "Server", "free_port", "start_server", "wait_ready", "wait_shown"]
+
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
+
+#: The word that the status shows when nothing is being computed.
+READY = re.compile("ready|準備完了")
+
+#: JupyterLab's own complaints, which are neither about us nor about anything that its user would notice.
+LAB_NOISE = (
+    # A fresh user has no workspace and no settings yet; JupyterLab asks for them all the same.
+    re.compile(r"Failed to load resource: .*(404|Not Found)"),
+    re.compile(r"Failed to fetch .*(workspace|settings|translation|announcement)", re.IGNORECASE),
+)
+
+
+class Server:
+    """A server in its own process.
+
+    Attributes
+    ----------
+    url : str
+        Address that it printed.
+    log : deque of str
+        The last lines that it wrote.
+    """
+
+    def __init__(self, command: Sequence[str], cwd: Path, pattern: str, environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+        self.log: deque[str] = deque(maxlen=400)
+        self.url = ""
+        self._pattern = re.compile(pattern)
+        self._found = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout or ():
+            self.log.append(line.rstrip())
+            found = self._pattern.search(line)
+            if found and not self.url:
+                self.url = found[1]
+                self._found.set()
+        self._found.set()
+
+    def wait(self, timeout: float = 60) -> str:
+        """The address, once it is printed."""
+        if not self._found.wait(timeout) or not self.url:
+            raise RuntimeError("the server did not start:\n" + "\n".join(self.log))
+        return self.url
+
+    def stop(self) -> None:
+        """End it, and what it started if it does not do so itself."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        self._reader.join(5)
+
+
+@contextmanager
+def start_server(
+    arguments: Sequence[str], cwd: Path, pattern: str = r"(http://\S+)", environment: dict[str, str] | None = None
+) -> Iterator[Server]:
+    """Run ``vit-explorer`` with some arguments from some folder, as a user would."""
+    clean = {
+        "LANG": "C.UTF-8",
+        "HF_HUB_OFFLINE": "1",
+        # Nothing of whoever runs the tests: neither models nor JupyterLab's settings and workspaces.
+        "HF_HOME": str(cwd / ".hf"),
+        "JUPYTER_CONFIG_DIR": str(cwd / ".jupyter"),
+        "JUPYTERLAB_SETTINGS_DIR": str(cwd / ".jupyter" / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(cwd / ".jupyter" / "workspaces"),
+        "JUPYTER_RUNTIME_DIR": str(cwd / ".jupyter" / "runtime"),
+        "IPYTHONDIR": str(cwd / ".ipython"),
+        "PYTHONWARNINGS": "ignore",
+        **(environment or {}),
+    }
+    server = Server([sys.executable, "-m", "explorer.cli", *arguments], cwd, pattern, clean)
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def kernel_message(payload: str | bytes) -> tuple[str, dict[str, object]]:
+    """Type and content of a message from a kernel, in either of Jupyter's wire formats."""
+    if isinstance(payload, str):
+        message = json.loads(payload)
+        return str(message.get("header", {}).get("msg_type", "")), message.get("content", {})
+    count = int.from_bytes(payload[:8], "little")
+    offsets = [int.from_bytes(payload[8 * (i + 1) : 8 * (i + 2)], "little") for i in range(count)]
+    if count < 6:
+        return "", {}
+    header = json.loads(payload[offsets[1] : offsets[2]])
+    kind = str(header.get("msg_type", ""))
+    return kind, json.loads(payload[offsets[4] : offsets[5]]) if kind == "error" else {}
+
+
+class Guard:
+    """Notes everything that must not happen while a page is open.
+
+    A request to another machine, an exception in the page, an error on its console, an error in the kernel. Each is a
+    line in ``problems``; :meth:`check` fails a test that has any. A test that wants one to happen says so beforehand
+    with :meth:`allow`.
+    """
+
+    def __init__(self, page: Page, ignore: Sequence[re.Pattern[str]] = ()) -> None:
+        self.problems: list[str] = []
+        self.requests: list[str] = []
+        self._ignore = list(ignore)
+        page.on("request", self._request)
+        page.on("pageerror", lambda error: self._note(f"page error: {error.message}\n{error.stack}"))
+        page.on("console", self._console)
+        page.on("websocket", self._websocket)
+
+    def allow(self, pattern: str) -> None:
+        """Problems whose line matches a pattern are expected in this test."""
+        self._ignore.append(re.compile(pattern))
+        self.problems = [line for line in self.problems if not self._ignore[-1].search(line)]
+
+    def check(self) -> None:
+        """Fail if anything happened."""
+        assert not self.problems, "while the page was open:\n" + "\n".join(self.problems)
+
+    def _note(self, line: str) -> None:
+        if not any(pattern.search(line) for pattern in self._ignore):
+            self.problems.append(line)
+
+    def _leaves(self, url: str) -> bool:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https", "ws", "wss"} and parts.hostname not in LOCAL_HOSTS
+
+    def _request(self, request: Request) -> None:
+        self.requests.append(request.url)
+        if self._leaves(request.url):
+            self._note(f"request to another machine: {request.method} {request.url}")
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._note(f"console error: {message.text} ({message.location.get('url', '')})")
+
+    def _websocket(self, websocket: WebSocket) -> None:
+        if self._leaves(websocket.url):
+            self._note(f"websocket to another machine: {websocket.url}")
+        if "/api/kernels/" in websocket.url:
+            websocket.on("framereceived", self._frame)
+
+    def _frame(self, payload: str | bytes) -> None:
+        kind, content = kernel_message(payload)
+        if kind == "error":
+            trace = "\n".join(map(str, content.get("traceback", [])))  # type: ignore[call-overload]
+            self._note(f"kernel error: {content.get('ename')}: {content.get('evalue')}\n{trace}")
+
+
+def wait_shown(page: Page, timeout: float = 60_000) -> None:
+    """Wait until the dashboard has taken the shell's place (in JupyterLab: until it is there)."""
+    expect(page.locator(".vx .vx-status").first).to_be_visible(timeout=timeout)
+    expect(page.locator("#vx-shell")).to_have_count(0, timeout=timeout)
+
+
+def wait_ready(page: Page, timeout: float = 90_000) -> None:
+    """Wait until the page says that nothing is being computed."""
+    wait_shown(page, timeout)
+    expect(page.locator(".vx-status").first).to_have_text(READY, timeout=timeout)
