@@ -69,7 +69,10 @@ class PipelineView(ExplorerWidget):
         stem : str
             File name of saved pictures.
         """
-        kinds = ["gap" if t is None else "prefix" if p else "patch" for t, p in zip(drawing.rows, drawing.prefix, strict=True)]
+        kinds = [
+            "gap" if t is None else "prefix" if p else "patch"
+            for t, p in zip(drawing.rows, drawing.prefix, strict=True)
+        ]
         rows = [
             {"name": name, "kind": kind, "picked": place == drawing.picked, "read": place in drawing.read}
             for place, (name, kind) in enumerate(zip(names, kinds, strict=True))
@@ -88,6 +91,7 @@ class PipelineView(ExplorerWidget):
                 "texts": dict(texts),
                 "sizes": dict(sizes),
                 "chain": list(chain),
+                "pooled": sum(row["read"] for row in rows) > 2,
                 "stages": {stage: dict(entry) for stage, entry in stages.items()},
                 "stem": stem,
             }

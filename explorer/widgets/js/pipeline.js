@@ -6,7 +6,7 @@ import { escapeXml, shortened, wrapped } from "./scene.js";
 /**
  * @typedef {{name: string, kind: "prefix" | "patch" | "gap", picked: boolean, read: boolean}} Row
  * @typedef {{rows: Row[], dims: number, reaches: number[], texts: Record<string, string>, sizes: Record<string, string>,
- *   chain: string[], stages: Record<string, {number: number, name: string}>}} Drawing
+ *   chain: string[], pooled: boolean, stages: Record<string, {number: number, name: string}>}} Drawing
  * @typedef {{photo: string, pieces: string, thumbnails: string[], strips: Float32Array}} Pictures
  * @typedef {{ink: string, muted: string, line: string, surface: string, accent: string, soft: string}} Theme
  */
@@ -85,7 +85,7 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
       draw.arrow(PHOTO + 7, middle, PHOTO + 37, middle),
       draw.title(250, 210, texts.patches, null),
       draw.image(250, TOP, PHOTO, PHOTO, pictures.pieces, false, 0),
-      draw.label(250 + PHOTO / 2, foot, "", sizes.patch),
+      draw.label(250 + PHOTO / 2, foot, "", texts.patchShape),
       draw.arrow(463, middle, 489, middle),
       rows.map((row, index) => thumbnail(row, index)).join(""),
       draw.label(513, foot, "x_{p}", sizes.patches, 105),
@@ -139,7 +139,7 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
         const values = pictures.strips.subarray(from, from + drawing.dims);
         const cells = draw.strip(x, top, width, height, values, scale);
         const faded = only && !row.read ? ` opacity="0.35"` : "";
-        const framed = row.kind === "prefix" || row.picked || (only && row.read && drawing.chain[0] !== texts.mean);
+        const framed = row.kind === "prefix" || row.picked || (only && row.read && !drawing.pooled);
         return `<g${faded}>${cells}${framed ? draw.frame(x - 1, top - 1, width + 2, height + 2, 3) : ""}</g>`;
       })
       .join("");
@@ -178,7 +178,7 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
       draw.arrow(456, flow, 478, flow),
       draw.box(480, flow - 38, 150, 76),
       draw.text(555, flow - 13, "MLP", { anchor: "middle", size: 20, weight: 700 }),
-      draw.text(555, flow + 15, sizes.mlp, { anchor: "middle", size: 17 }),
+      draw.sizes(555, flow + 15, sizes.mlp),
       draw.arrow(630, flow, 641, flow, true),
       draw.plus(656, flow),
       draw.path(`M671 ${flow}H726`),
@@ -192,7 +192,7 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
       draw.box(176, flow - 38, 148, 76),
       draw.text(badge === null ? 250 : 265, flow - 13, "MSA", { anchor: "middle", size: 20, weight: 700 }),
       badge === null ? "" : draw.badge(222, flow - 13, badge),
-      draw.text(250, flow + 15, sizes.msa, { anchor: "middle", size: 17 }),
+      draw.sizes(250, flow + 15, sizes.msa),
     ].join(""),
   );
 
@@ -204,8 +204,8 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
     const first = reads[0] ?? 0;
     const chainY = 378;
     const from = lastTop + first * lastPitch + (lastPitch - 6) / 2;
-    const pooled = drawing.chain[0] === texts.mean || reads.length > 2;
-    const start = pooled ? bracket(reads) : [902, from];
+    // CLS alone goes on to the head, or all that is pooled (and CLS with the distillation token).
+    const start = reads.length > 1 ? bracket(reads) : [902, from];
     return [
       stackOf(770, lastTop, 128, lastPitch, 3, true),
       draw.label(834, 582, "z_{L}", sizes.tokens, 150),
@@ -271,8 +271,17 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
 /** Small parts of the drawing, in the page's colours. */
 function shapes(theme, measure) {
   const place = (x, y) => `x="${number(x)}" y="${number(y)}"`;
+  // Subscripts within a text, as in `D_{mlp}`; for our own strings, not for names that others gave.
+  const lowered = (text, size) =>
+    escapeXml(text).replace(/_\{([^}]*)\}/g, (whole, inner) => {
+      const down = number(size * 0.24);
+      return `<tspan dy="${down}" font-size="${Math.round(size * 0.76)}">${inner}</tspan><tspan dy="${-down}">\u200b</tspan>`;
+    });
   const draw = {
     width: measure,
+    sizes(x, y, text, size = 17) {
+      return `<text ${place(x, y + size * 0.35)} font-size="${size}" text-anchor="middle" fill="${theme.ink}">${lowered(text, size)}</text>`;
+    },
     text(x, y, text, { size = TEXT, weight = 400, anchor = "start", fill = theme.ink } = {}) {
       return (
         `<text ${place(x, y + size * 0.35)} font-size="${size}" font-weight="${weight}" text-anchor="${anchor}" ` +

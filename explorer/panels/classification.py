@@ -1,0 +1,272 @@
+"""Stage 6: from the last layer's tokens to the class, every step to be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any, ClassVar
+
+import ipywidgets as W
+
+from explorer.figures.classification import (
+    check_score,
+    margin,
+    pooled_sources,
+    strip_figure,
+    top_classes,
+    vote_of,
+)
+from explorer.panels.base import Shape, StagePanel, box, html
+from explorer.state import ExplorerState
+from explorer.trace import Trace
+from explorer.widgets import MatrixView
+from explorer.widgets.choice import Choice
+from explorer.widgets.class_bars import ClassBars, ClassList
+
+__all__ = ["ClassificationPanel"]
+
+#: So many classes get a bar.
+_BARS = 7
+
+
+class ClassificationPanel(StagePanel):
+    """The answer, how it comes about, and what the model knows at all."""
+
+    stage = "classification"
+    number = 6
+    watches: ClassVar[frozenset[str]] = frozenset({"trace"})
+    footnotes = ("foot-head", "foot-epsilon")
+
+    def __init__(self, state: ExplorerState, **options: Any) -> None:
+        #: The class whose logit is worked out.
+        self._index = -1
+        #: The head that is opened: a distilled model has two.
+        self._head = 0
+        super().__init__(state, **options)
+
+    # -- what stands above the body --------------------------------------------------------------------------------
+
+    @property
+    def formulas(self) -> Sequence[str]:  # type: ignore[override]
+        """How 𝒚 comes out of 𝒛_L in this model, then the head and softmax."""
+        trace = self.state.trace
+        if trace is None:
+            return ("classification", "head", "softmax")
+        pooling, normed = trace.spec.pooling, trace.arrays.norm is not None
+        if trace.spec.distilled:
+            first = "classification-distilled"
+        elif pooling == "token":
+            first = "classification"
+        elif pooling == "avg":
+            first = "classification-norm-mean" if normed else "classification-mean"
+        else:
+            first = "classification-pool"
+        return (first, "head", "softmax") if trace.logits is not None else (first,)
+
+    def say(self, key: str, /, **values: Any) -> str:
+        """A text of this stage; the sentence at its head is about what this model reads."""
+        trace = self.state.trace
+        if key == "sentence" and trace is not None and (kind := _kind(trace)) != "token":
+            key = f"sentence-{kind}"
+        return super().say(key, **values)
+
+    def shapes(self, trace: Trace) -> Sequence[Shape]:
+        """The last layer's tokens, y, the head and the logits."""
+        spec = trace.spec
+        shapes: list[Shape] = [
+            (r"\boldsymbol{z}_L", "z[-1]", (trace.num_tokens, spec.dim)),
+            (r"\boldsymbol{y}", "y", trace.y.shape),
+        ]
+        if trace.logits is not None:
+            shapes.append((r"\boldsymbol{W}_{head}", "head_weight", (trace.y.shape[1], spec.num_classes)))
+            shapes.append((r"\mathrm{logits}", "logits", (spec.num_classes,)))
+        return shapes
+
+    # -- the body --------------------------------------------------------------------------------------------------
+
+    def build(self, trace: Trace) -> Sequence[W.Widget]:
+        """The answer beside the bars, the way to a logit below, the list of classes last."""
+        self._answer = html("vx-answer")
+        self._answer.add_class("vx-class")
+        self._bars = ClassBars()
+        self._bars.observe(lambda change: self._choose(change["new"]), names="selected")
+        self._how_title = html("vx-subtitle")
+        self._heads = Choice(kind="segments")
+        self._heads.observe(lambda change: self._choose_head(change["new"]), names="value")
+        self._source, self._y, self._column, self._terms = (MatrixView(max_size=96) for _ in range(4))
+        self._sum = html("vx-fact", "vx-sum")
+        self._check = html("vx-check")
+        self._list = ClassList()
+        self._top = box(self._answer, self._bars, classes=["vx-columns", "vx-classification-main"])
+        self._way = box(self._column, self._terms, self._sum, classes=["vx-strips"])
+        return (
+            self._top,
+            box(self._how_title, self._heads, classes=["vx-row", "vx-how"]),
+            box(self._source, self._y, classes=["vx-strips"]),
+            self._way,
+            self._check,
+            self._list,
+        )
+
+    def refresh(self, trace: Trace, changes: frozenset[str]) -> None:
+        """Bring up to date what changed."""
+        language = self.state.language
+        for view in (self._bars, self._list, self._source, self._y, self._column, self._terms):
+            if view.language != language:
+                view.language = language
+        best = top_classes(trace, _BARS)
+        if "trace" in changes:
+            self._index = best[0].index if best else -1
+            self._head = min(self._head, len(trace.y) - 1)
+        self._answer.value = self._answer_html(trace)
+        self._show_bars(trace)
+        self._show_heads(trace)
+        self._show_sources(trace)
+        self._show_way(trace)
+        self._show_list(trace)
+
+    # -- what the reader does --------------------------------------------------------------------------------------
+
+    def _choose(self, index: int) -> None:
+        trace = self.state.trace
+        if trace is not None and index != self._index and 0 <= index < trace.spec.num_classes:
+            self._index = index
+            self._show_way(trace)
+
+    def _choose_head(self, head: object) -> None:
+        trace = self.state.trace
+        if trace is not None and isinstance(head, int) and head != self._head and 0 <= head < len(trace.y):
+            self._head = head
+            self._show_sources(trace)
+            self._show_way(trace)
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    def class_name(self, index: int) -> str:
+        """What a class is called in the page's language: text, whoever wrote it."""
+        labels = self.state.labels
+        return str(index) if labels is None else labels.name(index, self.state.language)
+
+    def _answer_html(self, trace: Trace) -> str:
+        say, spec = self.say, trace.spec
+        best = top_classes(trace, 2)
+        if not best:
+            said = f"<p class='vx-said'>{escape(say('no-head', size=spec.dim))}</p>"
+            if spec.projection_dim:
+                said += f"<p>{escape(say('projection', size=spec.projection_dim))}</p>"
+            return said
+        warning = f"<p class='vx-warning'>{escape(say('random'))}</p>" if spec.random_weights else ""
+        facts = ""
+        ahead = margin(trace)
+        if ahead is not None:
+            runner = self.class_name(best[1].index)
+            facts = f"<p>{escape(say('margin', margin=f'{100 * ahead:.1f}', runner=runner))}</p>"
+        return (
+            f"{warning}<div class='vx-answer-name'>{escape(self.class_name(best[0].index))}</div>"
+            f"<div class='vx-answer-prob'>{best[0].prob:.1%}</div>"
+            f"{facts}<p class='vx-quiet'>{escape(say('of-classes', classes=spec.num_classes))}</p>"
+        )
+
+    def _show_bars(self, trace: Trace) -> None:
+        say, best = self.say, top_classes(trace, _BARS)
+        self._bars.layout.display = None if best else "none"
+        rows = [
+            {
+                "index": score.index,
+                "name": self.class_name(score.index),
+                "prob": score.prob,
+                "percent": _percent(score.prob),
+                "logit": _signed(score.logit, 2),
+            }
+            for score in best
+        ]
+        heading = {
+            "title": say("bars-title", count=len(best), classes=trace.spec.num_classes),
+            "hint": say("bars-hint"),
+            "probability": say("probability"),
+            "logit": say("logit"),
+            "stem": self.stem("classes"),
+        }
+        self._bars.show(rows, heading, self._index)
+
+    def _show_heads(self, trace: Trace) -> None:
+        two = len(trace.y) > 1
+        self._heads.layout.display = None if two else "none"
+        self._heads.label = self.say("head-choice")
+        names = trace.prefix_names[: len(trace.y)] if two else ("",)
+        self._heads.show([{"value": place, "label": name} for place, name in enumerate(names)], self._head)
+
+    def _show_sources(self, trace: Trace) -> None:
+        say, head, kind = self.say, self._head, _kind(trace)
+        token = trace.prefix_names[head] if kind == "distilled" else ""
+        source = say(f"source-{kind}", layers=trace.spec.depth, **({"token": token} if token else {}))
+        sources = pooled_sources(trace)
+        shared = {"dims": say("dims"), "label": say("value")}
+        self._source.show(strip_figure(sources[head], name=source, title=source, stem=self.stem("source"), **shared))
+        normed = kind in {"token", "distilled"} or trace.arrays.fc_norm is not None
+        title = say("y-title-norm" if normed else "y-title")
+        self._y.show(strip_figure(trace.y[head], name="y", title=title, stem=self.stem("y"), **shared))
+
+    def _show_way(self, trace: Trace) -> None:
+        """How the chosen class gets its logit and its probability."""
+        has_classes = trace.logits is not None and self._index >= 0
+        for part in (self._how_title, self._way, self._check):
+            part.layout.display = None if has_classes else "none"
+        if not has_classes:
+            return
+        say, index, name = self.say, self._index, self.class_name(self._index)
+        column, terms, bias = vote_of(trace, index, self._head)
+        shared = {"dims": say("dims"), "label": say("value")}
+        self._how_title.value = escape(say("how-title", name=name))
+        title = say("column-title", name=name)
+        self._column.show(strip_figure(column, name=title, title=title, stem=self.stem("column", str(index)), **shared))
+        title = say("terms-title")
+        self._terms.show(strip_figure(terms, name=title, title=title, stem=self.stem("terms", str(index)), **shared))
+        total = float(terms.astype("float64").sum())
+        said = say("sum", sum=_signed(total, 4), bias=_signed(bias, 4), logit=_signed(total + bias, 4))
+        check = check_score(trace, index)
+        if len(check.votes) > 1:
+            votes = [_signed(vote, 4) for vote in check.votes]
+            said += " " + say("votes", first=votes[0], second=votes[1], logit=_signed(check.logit, 4))
+        self._sum.value = f"<p>{escape(said)}</p>"
+        rows = "".join(
+            f"<tr><th scope='row'>{escape(what)}</th><td>{_signed(own, 6)}</td><td>{_signed(again, 6)}</td>"
+            f"<td>{abs(own - again):.1e}</td></tr>"
+            for what, own, again in (
+                (say("logit"), check.model_logit, check.logit),
+                (say("probability"), check.model_prob, check.prob),
+            )
+        )
+        head = "".join(
+            f"<th scope='col'>{escape(say(key))}</th>" for key in ("check-own", "check-again", "check-difference")
+        )
+        softmax = say("softmax", classes=trace.spec.num_classes, prob=_percent(check.prob))
+        self._check.value = (
+            f"<h3 class='vx-subtitle'>{escape(say('check-title'))}</h3><p>{escape(softmax)}</p>"
+            f"<table class='vx-table'><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+    def _show_list(self, trace: Trace) -> None:
+        say, classes = self.say, trace.spec.num_classes
+        self._list.layout.display = None if classes else "none"
+        names = [self.class_name(index) for index in range(classes)]
+        heading = {
+            "title": say("list-title", classes=classes),
+            "search": say("list-search"),
+            "count": say("list-count", shown="{shown}", total="{total}"),
+            "more": say("list-more", count="{count}"),
+        }
+        self._list.show(names, heading)
+
+
+def _kind(trace: Trace) -> str:
+    """How this model comes from the last layer's tokens to 𝒚."""
+    return "distilled" if trace.spec.distilled else trace.spec.pooling
+
+
+def _percent(prob: float) -> str:
+    return f"{prob:.1%}" if prob >= 0.0005 else "< 0.1%"
+
+
+def _signed(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", "−")
