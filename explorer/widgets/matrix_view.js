@@ -1,17 +1,17 @@
 // A matrix as coloured cells on a canvas, with the exact value of any of them under the pointer or the arrow keys.
 
-import { axisItems, matrixLayout, nameOf } from "./js/axes.js";
+import { axisItems, matrixLayout, nameOf, tickItems, tickText } from "./js/axes.js";
 import { colorBar } from "./js/bar.js";
-import { binned, cellCanvas, colorize, enlargedPng } from "./js/heat.js";
+import { beyondScale, binned, cellCanvas, colorize, enlargedPng, extent } from "./js/heat.js";
 import { createFrame, stepped, watch } from "./js/frame.js";
-import { floats, formatExact, formatShort } from "./js/numbers.js";
+import { floats, formatExact, formatFixed, formatShort } from "./js/numbers.js";
 import { colorOf, inkOn } from "./js/colors.js";
 
 const ARROWS = /\s*[←↑→↓]\s*/g;
 /** Cells of this size are hatched where they have no value, and set apart by thin lines. */
 const ROOMY = 14;
 /** Cells of this size have their values printed in them. */
-const PRINTED = 52;
+const PRINTED = 40;
 /** At least this many CSS pixels are outlined under the pointer. */
 const VISIBLE = 9;
 
@@ -33,8 +33,7 @@ function render({ model, el }) {
   let cells = { values: new Float32Array(0), rows: 0, cols: 0, steps: [1, 1] };
   /** Cells as they are drawn, and how many values one of them stands for. */
   let drawn = { canvas: null, steps: [1, 1], key: "" };
-  let beyond = { below: false, above: false, missing: false };
-  let colors = null;
+  let range = extent(cells.values);
   let layout = null;
   let hover = null;
   let asked = null;
@@ -64,18 +63,14 @@ function render({ model, el }) {
       steps,
     };
     if (cells.values.length !== cells.rows * cells.cols) cells = { ...cells, values: new Float32Array(0) };
-    colors = null;
+    range = extent(cells.values);
+    drawn.key = "";
   }
 
   function redraw() {
     if (!frame.width || !cells.values.length) return;
     const [rows, cols] = shape();
     const scale = model.get("scale");
-    if (!colors) {
-      colors = colorize(cells.values, scale);
-      beyond = colors;
-      drawn.key = "";
-    }
     layout = matrixLayout({
       width: Math.min(frame.width, model.get("max_width") || Infinity),
       rows,
@@ -86,7 +81,7 @@ function render({ model, el }) {
       maxSize: model.get("max_size"),
       ratio: frame.ratio,
       scale,
-      beyond,
+      beyond: beyondScale(range, scale),
       measure: frame.measure,
     });
     drawCells(scale);
@@ -104,14 +99,11 @@ function render({ model, el }) {
     const key = `${rowStep} ${colStep}`;
     if (drawn.key === key) return;
     const steps = [rowStep * cells.steps[0], colStep * cells.steps[1]];
-    if (rowStep * colStep === 1) {
-      const canvas = cellCanvas(colors.pixels, cells.cols, cells.rows);
-      drawn = { canvas, rows: cells.rows, cols: cells.cols, steps, key };
-      return;
-    }
-    const fewer = binned(cells.values, cells.rows, cells.cols, rowStep, colStep, model.get("binning"));
-    const { pixels } = colorize(fewer.values, scale);
-    drawn = { canvas: cellCanvas(pixels, fewer.cols, fewer.rows), rows: fewer.rows, cols: fewer.cols, steps, key };
+    const many = rowStep * colStep > 1;
+    const { rows, cols, values } = many
+      ? binned(cells.values, cells.rows, cells.cols, rowStep, colStep, model.get("binning"))
+      : cells;
+    drawn = { canvas: cellCanvas(colorize(values, scale), cols, rows), rows, cols, steps, key };
   }
 
   function scene(theme) {
@@ -166,7 +158,7 @@ function render({ model, el }) {
 
   function hatches(theme) {
     const items = [];
-    if (!beyond.missing) return items;
+    if (!range.missing) return items;
     cells.values.forEach((value, index) => {
       if (!Number.isNaN(value)) return;
       items.push({ kind: "rect", ...cellBox(Math.floor(index / cells.cols), index % cells.cols), hatch: theme.muted });
@@ -174,20 +166,20 @@ function render({ model, el }) {
     return items;
   }
 
+  /** The values themselves in roomy cells, all with as many digits as fit, or none of them. */
   function printed() {
     const { cell } = layout;
-    const texts = [];
-    if (cell.width < PRINTED || cell.height < 28) return texts;
-    const scale = model.get("scale");
-    for (let index = 0; index < cells.values.length; index += 1) {
-      const value = cells.values[index];
-      const text = Number.isNaN(value) ? "" : formatShort(value);
-      if (frame.measure(text) > cell.width - 4) return [];
+    if (cell.width < PRINTED || cell.height < 28) return [];
+    const values = Array.from(cells.values);
+    const reach = Math.max(Math.abs(range.least), Math.abs(range.most));
+    const texts = [3, 2]
+      .map((digits) => values.map((value) => (Number.isNaN(value) ? "" : formatFixed(value, reach, digits))))
+      .find((candidates) => candidates.every((text) => frame.measure(text) <= cell.width - 6));
+    return (texts ?? []).map((text, index) => {
       const box = cellBox(Math.floor(index / cells.cols), index % cells.cols);
       const place = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
-      texts.push({ kind: "text", ...place, text, anchor: "middle", fill: inkOn(colorOf(scale, value)) });
-    }
-    return texts;
+      return { kind: "text", ...place, text, anchor: "middle", fill: inkOn(colorOf(model.get("scale"), values[index])) };
+    });
   }
 
   function cellBox(row, col) {
@@ -210,21 +202,14 @@ function render({ model, el }) {
     if (hasRow) outline({ x: plot.x, y: plot.y + row * cell.height, width: plot.width, height: cell.height }, 1.5);
     if (hasCol) outline({ x: plot.x + col * cell.width, y: plot.y, width: cell.width, height: plot.height }, 1.5);
     if (hasRow && hasCol && rows * cols > 1) outline(cellBox(row, col), 2.5);
-    const chip = (text, x, y, anchor) => {
-      const width = frame.measure(text, 16, 600) + 8;
-      const left = anchor === "end" ? x - width + 4 : x - width / 2;
-      items.push({ kind: "rect", x: left, y: y - 11, width, height: 22, radius: 4, fill: theme.accent });
-      items.push({ kind: "text", x: left + width / 2, y, text, anchor: "middle", weight: 600, fill: "#ffffff" });
+    const chosen = {
+      row: hasRow ? row : -1,
+      col: hasCol ? col : -1,
+      rowText: tickText(axis("rows"), layout.rowTicks, row),
+      colText: tickText(axis("cols"), layout.colTicks, col),
     };
-    if (hasRow) chip(tickText("row", row), plot.x - 9, plot.y + (row + 0.5) * cell.height, "end");
-    if (hasCol) chip(tickText("col", col), plot.x + (col + 0.5) * cell.width, plot.y - 14, "middle");
+    items.push(...tickItems(layout, theme, chosen, frame.measure));
     return items;
-  }
-
-  function tickText(side, index) {
-    const ticks = side === "row" ? layout.rowTicks : layout.colTicks;
-    const tick = ticks.find((candidate) => candidate.index === index);
-    return tick ? tick.text : String(index + axis(`${side}s`).first);
   }
 
   function redrawOver() {
@@ -361,7 +346,7 @@ function render({ model, el }) {
       asked = null;
       hover = inside(hover);
     }
-    if (dirty.has("colors")) colors = null;
+    if (dirty.has("colors")) drawn.key = "";
     if (dirty.has("values") || dirty.has("colors") || dirty.has("draw")) redraw();
     else if (dirty.has("over")) redrawOver();
   }

@@ -1,6 +1,6 @@
 // A photo under the grid of its patches; a value may lie over each of them.
 
-import { cellCanvas, colorize, enlargedPng } from "./js/heat.js";
+import { beyondScale, cellCanvas, colorize, enlargedPng, extent } from "./js/heat.js";
 import { createFrame, watch } from "./js/frame.js";
 import { byteArray, floats, formatExact } from "./js/numbers.js";
 import { COVER, chipItems, greyscale, gridLines, nextToken, outline, photoBar, photoLayout } from "./js/photo.js";
@@ -23,7 +23,7 @@ function render({ model, el }) {
   const { stage } = frame;
 
   let values = null;
-  let colors = null;
+  let beyond = { below: false, above: false };
   let overlay = null;
   let image = null;
   let grey = null;
@@ -47,10 +47,10 @@ function render({ model, el }) {
     const given = floats(model.get("values"));
     values = given.length === count() && given.length > 0 ? given : null;
     overlay = null;
-    colors = values ? colorize(values, model.get("scale")) : { below: false, above: false };
+    beyond = values ? beyondScale(extent(values), model.get("scale")) : { below: false, above: false };
     if (!values) return;
     const [rows, cols] = grid();
-    const pixels = colors.pixels.slice(prefix() * 4);
+    const pixels = colorize(values.subarray(prefix()), model.get("scale"));
     // A patch without a value, because it was dropped, lets the photo through.
     for (let patch = 0; patch < rows * cols; patch += 1) {
       if (Number.isNaN(values[prefix() + patch])) pixels[patch * 4 + 3] = 0;
@@ -91,7 +91,7 @@ function render({ model, el }) {
       maxSize: model.get("max_size"),
       ratio: frame.ratio,
       scale: scale(),
-      beyond: colors,
+      beyond,
       measure: frame.measure,
     });
     frame.draw(scene(frame.theme()));

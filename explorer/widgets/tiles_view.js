@@ -2,7 +2,7 @@
 
 import { colorBar } from "./js/bar.js";
 import { createFrame, stepped, watch } from "./js/frame.js";
-import { binned, cellCanvas, colorize, enlargedPng, opaque } from "./js/heat.js";
+import { beyondScale, binned, cellCanvas, colorize, enlargedPng, extent, opaque } from "./js/heat.js";
 import { byteArray, floats, formatExact } from "./js/numbers.js";
 import { outline } from "./js/photo.js";
 import { shortened } from "./js/scene.js";
@@ -24,7 +24,7 @@ function render({ model, el }) {
 
   let values = null;
   let rgb = null;
-  let colors = { below: false, above: false };
+  let beyond = { below: false, above: false };
   let canvases = [];
   let steps = 1;
   let layout = null;
@@ -45,7 +45,7 @@ function render({ model, el }) {
     rgb = scale() ? null : byteArray(model.get("values"));
     const complete = values ? values.length === count * rows * cols : rgb.length === count * rows * cols * 3;
     if (!complete) [values, rgb] = [null, null];
-    colors = values ? colorize(values, scale()) : { below: false, above: false };
+    beyond = values ? beyondScale(extent(values), scale()) : { below: false, above: false };
     canvases = [];
   }
 
@@ -59,7 +59,7 @@ function render({ model, el }) {
       maxTile: model.get("max_tile"),
       ratio: frame.ratio,
       scale: scale(),
-      beyond: colors,
+      beyond,
       measure: frame.measure,
     });
     drawTiles();
@@ -80,9 +80,9 @@ function render({ model, el }) {
     const size = rows * cols;
     canvases = Array.from({ length: count }, (_, tile) => {
       if (rgb) return cellCanvas(opaque(rgb.subarray(tile * size * 3, (tile + 1) * size * 3)), cols, rows);
-      if (steps === 1) return cellCanvas(colors.pixels.slice(tile * size * 4, (tile + 1) * size * 4), cols, rows);
-      const fewer = binned(values.subarray(tile * size, (tile + 1) * size), rows, cols, steps, steps, "mean");
-      return cellCanvas(colorize(fewer.values, scale()).pixels, fewer.cols, fewer.rows);
+      const own = values.subarray(tile * size, (tile + 1) * size);
+      const few = steps === 1 ? { values: own, rows, cols } : binned(own, rows, cols, steps, steps, "mean");
+      return cellCanvas(colorize(few.values, scale()), few.cols, few.rows);
     });
   }
 

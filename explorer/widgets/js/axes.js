@@ -165,14 +165,13 @@ function axisNames(rowName, colName, gutter, width, measure) {
 }
 
 /**
- * Names, ticks and frame of a matrix that was laid out.
+ * Names and frame of a matrix that was laid out.
  * @param {ReturnType<typeof matrixLayout>} layout
  * @param {object} theme
  * @returns {object[]} Items of a scene.
  */
-export function axisItems(layout, theme) {
-  const { plot, cell } = layout;
-  const items = layout.names.map((name) => ({
+export function axisItems({ plot, names }, theme) {
+  const items = names.map((name) => ({
     kind: "text",
     x: name.x,
     y: LINE * name.line + LINE / 2,
@@ -180,19 +179,55 @@ export function axisItems(layout, theme) {
     weight: 600,
     fill: theme.ink,
   }));
-  for (const tick of layout.rowTicks) {
-    const y = plot.y + (tick.index + 0.5) * cell.height;
-    const style = { fill: tick.mark ? theme.ink : theme.muted, weight: tick.mark ? 600 : 400 };
-    items.push({ kind: "line", x1: plot.x - TICK, y1: y, x2: plot.x - 1, y2: y, stroke: theme.muted });
-    items.push({ kind: "text", x: plot.x - TICK - 4, y, text: tick.text, anchor: "end", ...style });
-  }
-  for (const tick of layout.colTicks) {
-    const x = plot.x + (tick.index + 0.5) * cell.width;
-    const style = { fill: tick.mark ? theme.ink : theme.muted, weight: tick.mark ? 600 : 400 };
-    items.push({ kind: "line", x1: x, y1: plot.y - TICK, x2: x, y2: plot.y - 1, stroke: theme.muted });
-    items.push({ kind: "text", x, y: plot.y - TICK - 9, text: tick.text, anchor: "middle", ...style });
-  }
   const frame = { x: plot.x - 0.5, y: plot.y - 0.5, width: plot.width + 1, height: plot.height + 1 };
   items.push({ kind: "rect", ...frame, stroke: theme.line });
   return items;
+}
+
+/**
+ * Ticks of a matrix. A chosen row or column has a label of its own, which others make way for.
+ * @param {ReturnType<typeof matrixLayout>} layout
+ * @param {object} theme
+ * @param {{row: number, col: number, rowText: string, colText: string}} chosen −1 for none.
+ * @param {(text: string, size?: number, weight?: number) => number} measure
+ * @returns {object[]}
+ */
+export function tickItems({ plot, cell, rowTicks, colTicks }, theme, chosen, measure) {
+  const items = [];
+  const middle = { x: (col) => plot.x + (col + 0.5) * cell.width, y: (row) => plot.y + (row + 0.5) * cell.height };
+  const style = (tick) => ({ fill: tick.mark ? theme.ink : theme.muted, weight: tick.mark ? 600 : 400 });
+  for (const tick of rowTicks) {
+    const y = middle.y(tick.index);
+    items.push({ kind: "line", x1: plot.x - TICK, y1: y, x2: plot.x - 1, y2: y, stroke: theme.muted });
+    if (chosen.row >= 0 && Math.abs(middle.y(chosen.row) - y) < 20) continue;
+    items.push({ kind: "text", x: plot.x - TICK - 4, y, text: tick.text, anchor: "end", ...style(tick) });
+  }
+  const chip = (text, x, y, anchor) => {
+    const width = measure(text, TEXT_SIZE, 600) + 8;
+    const left = anchor === "end" ? x - width : x - width / 2;
+    items.push({ kind: "rect", x: left, y: y - 11, width, height: 22, radius: 4, fill: theme.accent });
+    items.push({ kind: "text", x: left + width / 2, y, text, anchor: "middle", weight: 600, fill: "#ffffff" });
+  };
+  const wide = chosen.col >= 0 ? measure(chosen.colText, TEXT_SIZE, 600) + 8 : 0;
+  for (const tick of colTicks) {
+    const x = middle.x(tick.index);
+    items.push({ kind: "line", x1: x, y1: plot.y - TICK, x2: x, y2: plot.y - 1, stroke: theme.muted });
+    const room = (wide + measure(tick.text, TEXT_SIZE, 600)) / 2 + 4;
+    if (chosen.col >= 0 && Math.abs(middle.x(chosen.col) - x) < room) continue;
+    items.push({ kind: "text", x, y: plot.y - TICK - 9, text: tick.text, anchor: "middle", ...style(tick) });
+  }
+  if (chosen.row >= 0) chip(chosen.rowText, plot.x - TICK, middle.y(chosen.row), "end");
+  if (chosen.col >= 0) chip(chosen.colText, middle.x(chosen.col), plot.y - TICK - 9, "middle");
+  return items;
+}
+
+/**
+ * What an axis calls an index where there is little room.
+ * @param {Axis} axis
+ * @param {Tick[]} shown
+ * @param {number} index
+ * @returns {string}
+ */
+export function tickText(axis, shown, index) {
+  return shown.find((tick) => tick.index === index)?.text ?? String(index + axis.first);
 }

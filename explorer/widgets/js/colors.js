@@ -43,19 +43,23 @@ export function lookup(colormap) {
 }
 
 /**
- * A function from values to levels 0 … 255 of the colour map.
+ * Values as levels 0 … 255 of the colour map, and 256 for NaN.
+ * @param {ArrayLike<number>} values
  * @param {Scale} scale
- * @returns {(value: number) => number}
+ * @returns {Uint16Array}
  */
-export function leveller(scale) {
+export function levels(values, scale) {
   const top = LEVELS - 1;
-  const [low, span] = scale.log
-    ? [Math.log(scale.low), Math.log(scale.high) - Math.log(scale.low)]
-    : [scale.low, scale.high - scale.low];
-  const factor = top / span;
-  const clip = (level) => (level <= 0 ? 0 : level >= top ? top : Math.round(level));
-  if (scale.log) return (value) => (value > 0 ? clip((Math.log(value) - low) * factor) : 0);
-  return (value) => clip((value - low) * factor);
+  const result = new Uint16Array(values.length);
+  const low = scale.log ? Math.log(scale.low) : scale.low;
+  const factor = top / ((scale.log ? Math.log(scale.high) : scale.high) - low);
+  for (let index = 0; index < values.length; index += 1) {
+    const value = scale.log ? Math.log(Math.max(values[index], 0)) : values[index];
+    const level = (value - low) * factor;
+    if (level !== level) result[index] = LEVELS;
+    else result[index] = level <= 0 ? 0 : level >= top ? top : (level + 0.5) | 0;
+  }
+  return result;
 }
 
 /**
@@ -77,7 +81,7 @@ export function valueAt(scale, share) {
  */
 export function colorOf(scale, value) {
   if (Number.isNaN(value)) return MISSING;
-  const at = leveller(scale)(value) * 3;
+  const at = levels([value], scale)[0] * 3;
   return Array.from(lookup(scale.colormap).subarray(at, at + 3));
 }
 

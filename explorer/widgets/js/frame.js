@@ -167,6 +167,8 @@ export function createFrame(el, model, parts) {
       sized(over, scene);
       stage.style.width = `${scene.width}px`;
       stage.style.height = `${scene.height}px`;
+      // The buttons stay with the drawing, however wide the page is.
+      head.style.maxWidth = `${Math.max(scene.width, 380)}px`;
       painted(base, scene.items);
     },
     /** Paint what changes under the pointer and with the selection. */

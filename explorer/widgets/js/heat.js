@@ -1,41 +1,52 @@
 // From values to pixels: one pixel a cell, enlarged afterwards without smoothing.
 
-import { MISSING, leveller, lookup } from "./colors.js";
+import { MISSING, levels, lookup } from "./colors.js";
 
 /**
- * Colours of values.
+ * Smallest and largest of some values, and whether one of them is no value at all (NaN).
  * @param {Float32Array} values
- * @param {import("./colors.js").Scale} scale
- * @returns {{pixels: Uint8ClampedArray, below: boolean, above: boolean, missing: boolean}}
- *   RGBA, and whether there are values below or above the scale, or none at all (NaN).
+ * @returns {{least: number, most: number, missing: boolean}}
  */
-export function colorize(values, scale) {
-  const table = new Uint32Array(257);
-  const levels = lookup(scale.colormap);
-  for (let level = 0; level < 256; level += 1) {
-    table[level] = packed(levels[level * 3], levels[level * 3 + 1], levels[level * 3 + 2]);
-  }
-  table[256] = packed(MISSING[0], MISSING[1], MISSING[2]);
-  const words = new Uint32Array(values.length);
-  const level = leveller(scale);
-  const { low, high } = scale;
-  // The scale's ends come as doubles: a float32 that is the end itself is not beyond it.
-  const slack = 1e-6 * Math.max(Math.abs(low), Math.abs(high));
-  let below = false;
-  let above = false;
-  let missing = false;
+export function extent(values) {
+  let [least, most, missing] = [Infinity, -Infinity, false];
   for (let index = 0; index < values.length; index += 1) {
     const value = values[index];
-    if (value !== value) {
-      missing = true;
-      words[index] = table[256];
-    } else {
-      if (value < low - slack) below = true;
-      else if (value > high + slack) above = true;
-      words[index] = table[level(value)];
-    }
+    if (value < least) least = value;
+    if (value > most) most = value;
+    if (value !== value) missing = true;
   }
-  return { pixels: new Uint8ClampedArray(words.buffer), below, above, missing };
+  return { least, most, missing };
+}
+
+/**
+ * Whether there are values beyond the ends of a scale, which its colour bar then says.
+ * @param {{least: number, most: number}} range
+ * @param {import("./colors.js").Scale} scale
+ * @returns {{below: boolean, above: boolean}}
+ */
+export function beyondScale({ least, most }, { low, high }) {
+  // The scale's ends come as doubles: a float32 that is the end itself is not beyond it.
+  const slack = 1e-6 * Math.max(Math.abs(low), Math.abs(high));
+  return { below: least < low - slack, above: most > high + slack };
+}
+
+/**
+ * Colours of values, as RGBA.
+ * @param {Float32Array} values
+ * @param {import("./colors.js").Scale} scale
+ * @returns {Uint8ClampedArray}
+ */
+export function colorize(values, scale) {
+  const colors = lookup(scale.colormap);
+  const table = new Uint32Array(257);
+  for (let level = 0; level < 256; level += 1) {
+    table[level] = packed(colors[level * 3], colors[level * 3 + 1], colors[level * 3 + 2]);
+  }
+  table[256] = packed(MISSING[0], MISSING[1], MISSING[2]);
+  const which = levels(values, scale);
+  const words = new Uint32Array(values.length);
+  for (let index = 0; index < values.length; index += 1) words[index] = table[which[index]];
+  return new Uint8ClampedArray(words.buffer);
 }
 
 /**

@@ -57,6 +57,21 @@ export function formatShort(value, digits = 3) {
 }
 
 /**
+ * A number with as many decimals as give the largest of its neighbours `digits` digits, so that they can be compared.
+ * @param {number} value
+ * @param {number} reach The largest magnitude among them.
+ * @param {number} digits
+ * @returns {string}
+ */
+export function formatFixed(value, reach, digits) {
+  if (!Number.isFinite(value)) return formatExact(value);
+  const decimals = digits - 1 - Math.floor(Math.log10(reach));
+  if (!(decimals <= 6)) return formatShort(value, digits);
+  const text = value.toFixed(Math.max(0, decimals));
+  return Number(text) === 0 ? "0" : text.replace("-", "−");
+}
+
+/**
  * The smallest of 1, 2, 5, 10, 20, 50 … that is at least `least`.
  * @param {number} least
  * @returns {number}
