@@ -21,12 +21,14 @@ function icon(path) {
   return svg;
 }
 
-/** Keep a popover below what opens it, and inside the window. */
-function placeBelow(popover, opener) {
+/** Keep a popover below what opens it, or above where there is more room, and inside the window. */
+function placeBeside(popover, opener) {
   const box = opener.getBoundingClientRect();
-  const width = popover.offsetWidth;
-  popover.style.left = `${Math.max(8, Math.min(box.left, document.documentElement.clientWidth - width - 8))}px`;
-  popover.style.top = `${box.bottom + 6}px`;
+  const { clientWidth, clientHeight } = document.documentElement;
+  const { offsetWidth: width, offsetHeight: height } = popover;
+  const below = box.bottom + 6 + height <= clientHeight || box.top < clientHeight - box.bottom;
+  popover.style.left = `${Math.max(8, Math.min(box.left, clientWidth - width - 8))}px`;
+  popover.style.top = `${below ? box.bottom + 6 : Math.max(8, box.top - 6 - height)}px`;
 }
 
 /** Under Voilà the whole page; in JupyterLab only our own part of it, which has other things to drop and paste on. */
@@ -102,7 +104,7 @@ function render({ model, el }) {
 
   menu.addEventListener("toggle", (event) => {
     if (event.newState !== "open") return;
-    placeBelow(menu, opener);
+    placeBeside(menu, opener);
     (menu.querySelector('[aria-current="true"]') ?? menu.firstElementChild)?.focus();
   });
   menu.addEventListener("keydown", (event) => {
@@ -154,7 +156,7 @@ function render({ model, el }) {
     progressBar.value = part;
     cancel.hidden = whole || !uploader.underWay;
     if (!progress.matches(":popover-open")) progress.showPopover();
-    placeBelow(progress, uploadBox);
+    placeBeside(progress, uploadBox);
   }
 
   // ---- drop and paste ----
