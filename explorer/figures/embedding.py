@@ -23,12 +23,14 @@ __all__ = [
     "filter_reach",
     "filter_tiles",
     "model_number",
+    "own_rgb",
     "patch_and_filter_tiles",
     "patches_figure",
     "pixel_of",
     "principal_components",
     "signed_rgb",
     "terms_figure",
+    "values_reach",
     "weights_figure",
     "worked_product",
 ]
@@ -241,15 +243,15 @@ def patch_and_filter_tiles(
     Returns
     -------
     TilesFigure
-        Of shape (2, P, P, 3): the patch as the pixels that the model saw, the filter's weights around mid-grey.
+        Of shape (2, P, P, 3): the patch as the pixels that the model saw, the filter's weights around mid-grey up to
+        the largest of them.
     """
     spec, side = trace.spec, trace.patch_size
     picture = trace.patches[patch].reshape(side, side, 3).astype(np.float64)
     pixels = picture * np.asarray(spec.std) + np.asarray(spec.mean)
     colours = np.clip(np.rint(pixels * 255), 0, 255).astype(np.uint8)
-    weights = trace.arrays.filters[dimension]
     return TilesFigure(
-        values=np.stack([colours, signed_rgb(weights, filter_reach(trace.arrays))]),
+        values=np.stack([colours, *own_rgb(trace.arrays.filters[dimension][None])]),
         captions=captions,
         columns=2,
         title=title,
@@ -304,11 +306,17 @@ def signed_rgb(values: NDArray[np.floating], reach: float) -> NDArray[np.uint8]:
 
 def filter_reach(arrays: ModelArrays) -> float:
     """The weight whose colour is the brightest: the 99.5th percentile of the magnitudes in 𝑬, for all filters."""
-    return _reach(arrays.embed_weight)
+    return values_reach(arrays.embed_weight)
 
 
-def _reach(values: NDArray[np.floating]) -> float:
+def values_reach(values: NDArray[np.floating]) -> float:
+    """The 99.5th percentile of the magnitudes; 1 for zeros."""
     return float(np.percentile(np.abs(values), FILTER_PERCENTILE)) or 1.0
+
+
+def own_rgb(pictures: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Signed pictures (n, P, P, 3) as colours around grey, each up to its own largest magnitude."""
+    return np.stack([signed_rgb(picture, float(np.abs(picture).max()) or 1.0) for picture in pictures])
 
 
 def filter_tiles(
@@ -316,14 +324,16 @@ def filter_tiles(
     start: int,
     stop: int,
     *,
+    shared: bool = True,
     captions: Sequence[str],
     title: str = "",
     note: str = "",
     stem: str = "embedding",
 ) -> TilesFigure:
-    """Columns ``start … stop - 1`` of 𝑬 as RGB tiles (P, P, 3), on the scale that all filters share."""
+    """Columns ``start … stop - 1`` of 𝑬 as RGB tiles (P, P, 3), on the scale that all share or each its own."""
+    filters = arrays.filters[start:stop]
     return TilesFigure(
-        values=signed_rgb(arrays.filters[start:stop], filter_reach(arrays)),
+        values=signed_rgb(filters, filter_reach(arrays)) if shared else own_rgb(filters),
         captions=captions,
         columns=16,
         title=title,
@@ -364,14 +374,15 @@ def principal_components(arrays: ModelArrays, count: int = 28) -> tuple[NDArray[
 def component_tiles(
     components: NDArray[np.float32],
     *,
+    shared: bool = True,
     captions: Sequence[str],
     title: str = "",
     note: str = "",
     stem: str = "embedding",
 ) -> TilesFigure:
-    """Principal components (count, P, P, 3) as RGB tiles; all on one scale, as all have length 1."""
+    """Principal components (count, P, P, 3) as RGB tiles, on one scale (all have length 1) or each its own."""
     return TilesFigure(
-        values=signed_rgb(components, _reach(components)),
+        values=signed_rgb(components, values_reach(components)) if shared else own_rgb(components),
         captions=captions,
         columns=14,
         title=title,

@@ -327,7 +327,8 @@ def wave_figure(
             marker={"size": 14, "color": "rgba(0,0,0,0)", "line": {"color": "#131c2e", "width": 3}},
             hoverinfo="skip",
         )
-    room = 1.08
+    # Room for the mark at the crest of a wave.
+    room = 1.15
     figure.update_layout(
         template="none",
         showlegend=False,

@@ -108,8 +108,8 @@ def test_the_patch_tile_is_the_photo(trace: Trace) -> None:
     row, col = divmod(6, 4)
     photo = trace.image[8 * row : 8 * row + 8, 8 * col : 8 * col + 8]
     np.testing.assert_array_equal(tiles.values[0], photo)
-    reach = figures.filter_reach(trace.arrays)
-    np.testing.assert_array_equal(tiles.values[1], figures.signed_rgb(trace.arrays.filters[3], reach))
+    weights = trace.arrays.filters[3]
+    np.testing.assert_array_equal(tiles.values[1], figures.signed_rgb(weights, float(np.abs(weights).max())))
 
 
 def test_the_terms_picture_adds_the_channels(trace: Trace) -> None:
@@ -130,6 +130,13 @@ def test_filters_are_columns_of_e_on_one_scale(trace: Trace) -> None:
     np.testing.assert_array_equal(tiles.values[5], figures.signed_rgb(weights, figures.filter_reach(trace.arrays)))
     inside = np.abs(trace.arrays.embed_weight) <= figures.filter_reach(trace.arrays)
     assert inside.mean() == pytest.approx(0.995, abs=1e-3)
+
+
+def test_each_filter_on_a_scale_of_its_own_reaches_an_end(trace: Trace) -> None:
+    tiles = figures.filter_tiles(trace.arrays, 0, 24, shared=False, captions=[""] * 24)
+    for filter_, tile in zip(trace.arrays.filters, tiles.values, strict=True):
+        place = np.unravel_index(np.abs(filter_).argmax(), filter_.shape)
+        assert tile[place] == (255 if filter_[place] > 0 else 0)
 
 
 def test_principal_components_diagonalise_the_covariance(trace: Trace) -> None:
