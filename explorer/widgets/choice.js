@@ -2,14 +2,15 @@
 
 /** @typedef {{ value: string | number, label: string, short?: string, group?: string, note?: string, disabled?: boolean }} Option */
 
-let names = 0;
-
+// Every widget brings its own copy of this module: a counter alone would give radio buttons of two of them one name,
+// and the browser would let only one of all those be chosen.
+const COPY = Math.random().toString(36).slice(2);
 /** @param {{ model: any, el: HTMLElement }} context */
 function render({ model, el }) {
   const root = document.createElement("div");
   const caption = document.createElement("span");
   caption.className = "vx-choice-label";
-  caption.id = `vx-choice-${++names}`;
+  caption.id = `vx-choice-${COPY}-${++names}`;
   const body = document.createElement("div");
   body.className = "vx-choice-body";
   root.append(caption, body);
