@@ -5,6 +5,8 @@
 // Every widget brings its own copy of this module: a counter alone would give radio buttons of two of them one name,
 // and the browser would let only one of all those be chosen.
 const COPY = Math.random().toString(36).slice(2);
+let names = 0;
+
 /** @param {{ model: any, el: HTMLElement }} context */
 function render({ model, el }) {
   const root = document.createElement("div");
