@@ -178,7 +178,8 @@ function render({ model, el }) {
     return (texts ?? []).map((text, index) => {
       const box = cellBox(Math.floor(index / cells.cols), index % cells.cols);
       const place = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
-      return { kind: "text", ...place, text, anchor: "middle", fill: inkOn(colorOf(model.get("scale"), values[index])) };
+      const fill = inkOn(colorOf(model.get("scale"), values[index]));
+      return { kind: "text", ...place, text, anchor: "middle", fill };
     });
   }
 

@@ -103,7 +103,7 @@ export function matrixLayout(input) {
   } else if (scaleLabel && !names.length) top = LINE;
   labelLine = LINE / 2;
 
-  const snap = (value) => Math.round(value * input.ratio) / input.ratio;
+  const snap = (value) => Math.floor(value * input.ratio) / input.ratio;
   const plot = {
     x: snap(gutter),
     y: snap(top + LINE),

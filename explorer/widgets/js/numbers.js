@@ -64,11 +64,12 @@ export function formatShort(value, digits = 3) {
  * @returns {string}
  */
 export function formatFixed(value, reach, digits) {
-  if (!Number.isFinite(value)) return formatExact(value);
+  if (!Number.isFinite(value) || !(reach > 0)) return formatExact(value);
   const decimals = digits - 1 - Math.floor(Math.log10(reach));
   if (!(decimals <= 6)) return formatShort(value, digits);
   const text = value.toFixed(Math.max(0, decimals));
-  return Number(text) === 0 ? "0" : text.replace("-", "−");
+  if (value === 0) return "0";
+  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
 }
 
 /**
@@ -93,16 +94,6 @@ export function niceStep(least) {
  */
 export function fill(template, values = {}) {
   return (template ?? "").replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
-}
-
-/**
- * @param {number} value
- * @param {number} low
- * @param {number} high
- * @returns {number}
- */
-export function clamp(value, low, high) {
-  return Math.min(high, Math.max(low, value));
 }
 
 /**

@@ -36,7 +36,10 @@ export function photoLayout({ width, grid, prefixNames, maxSize, ratio, scale, b
   const aside = prefixNames.length ? chipWidth + BESIDE : 0;
   // Chips beside the photo where there is room for both, else in lines above it.
   const beside = width - aside >= 260;
-  const room = width - (beside ? aside : 0);
+  // A frame's width of margin, so that an outlined patch at the edge is not cut.
+  const edge = 4;
+  const left = beside && aside ? aside : edge;
+  const room = width - left - edge;
   const side = (space) => Math.min(space / cols, maxSize / Math.max(rows, cols));
   const upright = !scale || side(room - barWidth) >= 0.72 * side(room);
   let size = Math.max(2, side(upright ? room - barWidth : room));
@@ -53,11 +56,9 @@ export function photoLayout({ width, grid, prefixNames, maxSize, ratio, scale, b
     else x += chip + CHIP_GAP;
   }
   const chipsEnd = prefixNames.length ? chips.at(-1).y + CHIP : 0;
-  // A frame's width of margin, so that an outlined patch at the edge is not cut.
-  const edge = 4;
   const top = edge + (upright && scale?.label ? 24 : 0);
   const photo = {
-    x: (beside ? aside : 0) + (beside && aside ? 0 : edge),
+    x: left,
     y: beside ? top : Math.max(top, chipsEnd + BESIDE),
     width: size * cols,
     height: size * rows,
