@@ -86,9 +86,16 @@ class ControlBar(W.VBox):
         self._nav = StageNav()
 
         self._facts = html("vx-facts")
-        top = box(self._brand, self._nav, self._status, self._cancel, self._language, classes=["vx-top"])
+        top = box(self._brand, self._nav, self._language, classes=["vx-top"])
         controls = box(
-            self._picture, self._model, self._patch_size, self._image_size, self._facts, classes=["vx-controls"]
+            self._picture,
+            self._model,
+            self._patch_size,
+            self._image_size,
+            self._facts,
+            self._status,
+            self._cancel,
+            classes=["vx-controls"],
         )
         super().__init__([top, controls, self._other, self._banner, self._notice])
         self.add_class("vx-bar")
@@ -150,7 +157,9 @@ class ControlBar(W.VBox):
             self._picture.show_current(state.picture)
         if not changes.isdisjoint({"progress", "trace", "language"}):
             self._status.value = status_html(state)
-            self._cancel.layout.display = "" if state.busy and state.trace is not None else "none"
+            # Only what takes long can be cancelled: a button that flashes up with every click would move the page.
+            downloading = state.progress is not None and state.progress.phase == "downloading"
+            self._cancel.layout.display = "" if downloading and state.trace is not None else "none"
         if not changes.isdisjoint({"error", "language"}):
             self._show_error()
         if not changes.isdisjoint({"trace", "model", "language"}):
@@ -181,7 +190,8 @@ class ControlBar(W.VBox):
         self._name.placeholder = text("page.other-model-hint", language)
         self._nav.label = text("page.stages", language)
         self._nav.stages = [
-            {"id": stage, "number": number, "name": text(f"{stage}.name", language)} for stage, number in self._stages
+            {"id": stage, "number": number, "name": text(f"page.nav-{stage}", language)}
+            for stage, number in self._stages
         ]
 
     def _show_error(self) -> None:

@@ -44,17 +44,16 @@ def facts_html(state: ExplorerState) -> str:
     if trace is None:
         return ""
     macs = multiply_adds(trace.spec, trace.image_size, trace.patch_size)
-    facts = (
-        ("N", f"{trace.num_patches:,}", "fact-patches"),
-        ("T", f"{trace.num_tokens:,}", "fact-tokens"),
-        ("T²", f"{trace.num_tokens**2:,}", "fact-pairs"),
-        ("", f"{macs / 1e6:,.0f} M" if macs < 1e10 else f"{macs / 1e9:,.1f} G", "fact-macs"),
-    )
-    items = []
-    for symbol, number, key in facts:
-        name = escape(text(f"page.{key}", state.language))
-        start = f"<i>{symbol}</i> = " if symbol else ""
-        items.append(f"<span class='vx-fact-item'>{start}<b>{number}</b> {name}</span>")
+    million = f"{macs / 1e6:,.0f} M" if macs < 1e10 else f"{macs / 1e9:,.1f} G"
+    items = [
+        f"<span title='{escape(text(f'page.fact-{key}', state.language))}'><i>{symbol}</i> = <b>{number:,}</b></span>"
+        for symbol, number, key in (
+            ("N", trace.num_patches, "patches"),
+            ("T", trace.num_tokens, "tokens"),
+            ("T²", trace.num_tokens**2, "pairs"),
+        )
+    ]
+    items.append(f"<br><b>{million}</b> {escape(text('page.fact-macs', state.language))}")
     return "".join(items)
 
 

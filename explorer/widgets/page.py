@@ -57,5 +57,5 @@ class StageNav(anywidget.AnyWidget):
 class StyleSheet(anywidget.AnyWidget):
     """Brings the page's style sheet, which works in Voilà and JupyterLab alike; shows nothing itself."""
 
-    _esm = "export default { render({ el }) { el.style.display = 'none'; } };"
+    _esm = _HERE / "style_sheet.js"
     _css = "\n".join(path.read_text("utf-8") for path in (_HERE / "explorer.css", *sorted(_HERE.glob("stage_*.css"))))

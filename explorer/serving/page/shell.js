@@ -48,6 +48,18 @@
     }
   });
 
+  // ipywidgets' front end gives the kernel four seconds to describe its widgets. On a busy machine (a class opens the
+  // page, a model is loaded) that is too short, and the page then shows "model not found" in place of the dashboard.
+  const plainTimeout = window.setTimeout.bind(window);
+  window.setTimeout = (call, delay, ...parameters) => {
+    const impatient = delay === 4000 && typeof call === "function" && String(call).includes("Control comm did not respond");
+    return plainTimeout(call, impatient ? 120_000 : delay, ...parameters);
+  };
+
+  // anywidget gives each widget two seconds to load its module, and leaves it empty for good where that was too short.
+  const plainSignal = AbortSignal.timeout.bind(AbortSignal);
+  AbortSignal.timeout = (delay) => plainSignal(delay === 2000 ? 120_000 : delay);
+
   // ---- alerts -------------------------------------------------------------------------------------------------------
 
   /** What the alert now says; a lost kernel outweighs all that follows from it. */
@@ -155,11 +167,14 @@
 
   const Plain = window.WebSocket;
   let failures = 0;
+  /** For the page's tests, and for whoever looks into a broken page. */
+  window.vxConnection = { socket: null };
   window.WebSocket = class extends Plain {
     constructor(...parameters) {
       super(...parameters);
       const address = new URL(String(parameters[0]), window.location.href);
       if (!/\/api\/kernels\/[^/]+\/channels/.test(address.pathname)) return;
+      window.vxConnection.socket = this;
       this.addEventListener("open", () => {
         failures = 0;
         if (current === "reconnecting") quiet();
