@@ -200,7 +200,7 @@ def _folder(name: str) -> Path | None:
 def _load_folder(folder: Path, name: str, pretrained: bool) -> ExplorerModel:
     config = folder_config(folder)
     model = build_with_weights(config, folder, name) if pretrained else build_random(config, name)
-    spec = model_spec(model, name, random_weights=not pretrained, facts=config.facts)
+    spec = model_spec(model, name, random_weights=not pretrained, trained_patch_sizes=config.trained_patch_sizes)
     return ExplorerModel(name, spec, model, folder)
 
 

@@ -26,7 +26,7 @@ from timm.layers.norm import RmsNorm, RmsNormFp32  # noqa: E402
 from timm.models import deit, vision_transformer  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 __all__ = ["check_supported", "model_arrays", "model_spec", "resized_arrays"]
 
@@ -84,7 +84,7 @@ def check_supported(model: Timm, name: str) -> None:
         raise ExplorerError("model-input-not-supported", name=name)
 
 
-def model_spec(model: Timm, name: str, *, random_weights: bool, facts: Mapping[str, Any] | None = None) -> ModelSpec:
+def model_spec(model: Timm, name: str, *, random_weights: bool, trained_patch_sizes: tuple[int, ...] = ()) -> ModelSpec:
     """Facts of a module that :func:`check_supported` accepts.
 
     Parameters
@@ -93,14 +93,13 @@ def model_spec(model: Timm, name: str, *, random_weights: bool, facts: Mapping[s
     name : str
         What the user called it.
     random_weights : bool
-    facts : mapping, optional
-        ``trained_patch_sizes`` and ``trained_image_sizes`` of a model that knows them.
+    trained_patch_sizes : tuple of int
+        Where more is known than the patch size that it was made with.
     """
     config = model.pretrained_cfg
     block = model.blocks[0]
     architecture = str(config.get("architecture", ""))
     patch_size, image_size = int(model.patch_embed.patch_size[0]), int(model.patch_embed.img_size[0])
-    facts = facts or {}
     flexi = architecture.startswith("flexivit") and image_size == 240
     outputs = model.num_classes
     projection = "clip" in architecture and outputs > 0 and outputs not in _CLASS_COUNTS
@@ -118,8 +117,8 @@ def model_spec(model: Timm, name: str, *, random_weights: bool, facts: Mapping[s
         num_params=sum(parameter.numel() for parameter in model.parameters()),
         prefix_names=_prefix_names(model),
         pooling=model.global_pool,
-        trained_patch_sizes=_sizes(facts, "trained_patch_sizes", _FLEXI_PATCH_SIZES if flexi else (patch_size,)),
-        trained_image_sizes=_sizes(facts, "trained_image_sizes", (image_size,)),
+        trained_patch_sizes=trained_patch_sizes or (_FLEXI_PATCH_SIZES if flexi else (patch_size,)),
+        trained_image_sizes=(image_size,),
         random_weights=random_weights,
         mean=_colours(config.get("mean")),
         std=_colours(config.get("std")),
@@ -161,13 +160,6 @@ class _Unknown(Exception):
 def _colours(values: Sequence[float] | None) -> tuple[float, float, float]:
     red, green, blue = values or (0.5, 0.5, 0.5)
     return float(red), float(green), float(blue)
-
-
-def _sizes(facts: Mapping[str, Any], key: str, default: tuple[int, ...]) -> tuple[int, ...]:
-    values = facts.get(key)
-    if isinstance(values, list) and values and all(isinstance(value, int) and value > 0 for value in values):
-        return tuple(sorted({*values}))
-    return default
 
 
 def _numpy(tensor: torch.Tensor) -> Array:

@@ -7,6 +7,7 @@ from it, and names and shapes of the weights are compared before they are used.
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -75,14 +76,14 @@ class ModelConfig:
         For :func:`timm.create_model`.
     pretrained_cfg : dict
         How pictures are prepared, names of classes and the like.
-    facts : dict
-        What our own training adds under the key ``explorer``: ``trained_patch_sizes``, ``trained_image_sizes``.
+    trained_patch_sizes : tuple of int
+        What our own training was set to; empty where it is not known.
     """
 
     architecture: str
     arguments: dict[str, Any]
     pretrained_cfg: dict[str, Any]
-    facts: dict[str, Any]
+    trained_patch_sizes: tuple[int, ...] = ()
 
 
 def folder_config(folder: Path) -> ModelConfig:
@@ -99,7 +100,6 @@ def folder_config(folder: Path) -> ModelConfig:
         # Early versions of timm wrote one flat table.
         pretrained_cfg = dict(config.get("pretrained_cfg", config))
         arguments = dict(config.get("model_args") or {})
-        facts = dict(config.get("explorer") or {})
         for key in ("num_classes", "global_pool"):
             if isinstance(config.get(key), int | str):
                 arguments.setdefault(key, config[key])
@@ -114,7 +114,17 @@ def folder_config(folder: Path) -> ModelConfig:
     if isinstance(arguments.get("num_classes"), int):
         described["num_classes"] = arguments["num_classes"]
     arguments = {key: value for key, value in arguments.items() if key in _ARGUMENTS}
-    return ModelConfig(architecture, arguments, described, facts)
+    return ModelConfig(architecture, arguments, described, _trained_patch_sizes(folder))
+
+
+def _trained_patch_sizes(folder: Path) -> tuple[int, ...]:
+    """The patch sizes in the ``settings.json`` that our training leaves beside the weights."""
+    try:
+        settings = json.loads((folder / "settings.json").read_text("utf-8"))
+        sizes = {int(size) for stage in settings["stages"] for size in stage["patches"]}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return ()
+    return tuple(sorted(size for size in sizes if size > 0))
 
 
 def timm_config(name: str) -> tuple[str, ModelConfig]:
@@ -140,7 +150,7 @@ def timm_config(name: str) -> tuple[str, ModelConfig]:
         near = difflib.get_close_matches(plain, list_pretrained(f"{architecture}.*"), n=3, cutoff=0)
         raise ExplorerError("model-unknown", name=plain, suggestions=", ".join(near) or architecture) from error
     described: dict[str, Any] = {} if config is None else config.to_dict()  # type: ignore[no-untyped-call]
-    return plain, ModelConfig(architecture, {}, described, {})
+    return plain, ModelConfig(architecture, {}, described)
 
 
 def build_empty(config: ModelConfig, name: str) -> VisionTransformer:

@@ -105,13 +105,15 @@ def test_half_precision_becomes_float32(tmp_path: Path, module: Any) -> None:
     np.testing.assert_allclose(traced_output(model), output_of(half, model), atol=1e-5)
 
 
-def test_what_our_training_writes_is_read(tmp_path: Path, module: Any) -> None:
-    facts = {"trained_patch_sizes": [16, 4, 8], "trained_image_sizes": [64, 96]}
-    spec = load_model(write_folder(tmp_path / "flexible", module, explorer=facts)).spec
-    assert spec.trained_patch_sizes == (4, 8, 16)
-    assert spec.trained_image_sizes == (64, 96)
-    spec = load_model(write_folder(tmp_path / "odd", module, explorer={"trained_patch_sizes": "all"})).spec
-    assert spec.trained_patch_sizes == (8,)
+def test_patch_sizes_of_our_training_are_known(folder: Path) -> None:
+    from explorer.training.settings import Stage, TrainSettings
+
+    settings = TrainSettings(stages=(Stage(until=0.5, patches={8: 1.0}), Stage(until=1.0, patches={16: 0.5, 4: 0.5})))
+    (folder / "settings.json").write_text(settings.to_json())
+    assert load_model(folder).spec.trained_patch_sizes == settings.patch_sizes == (4, 8, 16)
+    for odd in ("[]", "{", '{"stages": [{"patches": 7}]}', '{"stages": [{"patches": {"x": 1}}]}', '{"stages": 3}'):
+        (folder / "settings.json").write_text(odd)
+        assert load_model(folder).spec.trained_patch_sizes == (8,)
 
 
 def test_timms_own_folders_are_read(tmp_path: Path, module: Any) -> None:
