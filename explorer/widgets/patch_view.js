@@ -164,9 +164,9 @@ function render({ model, el }) {
     else {
       const cols = grid()[1];
       const patch = token - prefix();
-      found.push([frame.label("patch"), String(patch + 1)]);
-      found.push([frame.label("row"), String(Math.floor(patch / cols) + 1)]);
-      found.push([frame.label("column"), String((patch % cols) + 1)]);
+      found.push([frame.label("patch"), String(patch)]);
+      found.push([frame.label("row"), String(Math.floor(patch / cols))]);
+      found.push([frame.label("column"), String(patch % cols)]);
     }
     if (!there(token)) found.push(["", frame.label("dropped")]);
     else if (values) found.push([model.get("scale").label, formatExact(values[token], frame.label("missing"))]);

@@ -132,9 +132,9 @@ function render({ model, el }) {
   function pairs({ tile, row, col }) {
     const { rows, cols } = model.get("heading");
     const [, high, wide] = shape();
-    const found = [["", model.get("captions")[tile] || `${tile + 1}`]];
+    const found = [["", model.get("captions")[tile] || String(tile)]];
     if (row < 0) return found;
-    found.push([rows || frame.label("row"), String(row + 1)], [cols || frame.label("column"), String(col + 1)]);
+    found.push([rows || frame.label("row"), String(row)], [cols || frame.label("column"), String(col)]);
     const at = (tile * high + row) * wide + col;
     if (values) found.push([scale().label, formatExact(values[at], frame.label("missing"))]);
     else found.push([frame.label("rgb"), Array.from(rgb.subarray(at * 3, at * 3 + 3)).join(", ")]);

@@ -1,0 +1,366 @@
+"""The drawings in a browser: what is seen, what a click and a key do, what is saved."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, expect, sync_playwright
+
+from explorer.figures import Axis, MatrixFigure, Scale, TilesFigure
+from explorer.figures.colors import COLORMAPS
+from explorer.widgets import ChartView, MatrixView, PatchView, TilesView
+from explorer.widgets.chart_view import plotly_library
+from tests.page.browser import launch_browser
+from tests.widgets.front_end import FrontEnd
+
+pytestmark = pytest.mark.xdist_group("front-end")
+
+HOSTILE = "<img src=x onerror=alert(1)>&amp;"
+SEQUENTIAL = Scale(low=0, high=1, label="attention")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = launch_browser(playwright, args=["--host-resolver-rules=MAP * ~NOTFOUND"])
+        yield browser
+        browser.close()
+
+
+#: On screens with one pixel a CSS pixel, and with more.
+any_screen = pytest.mark.parametrize("front_end", [1, 1.5, 2], ids=["plain", "between", "hidpi"], indirect=True)
+
+
+@pytest.fixture
+def front_end(request: pytest.FixtureRequest, browser: Browser) -> Iterator[FrontEnd]:
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, device_scale_factor=getattr(request, "param", 1), accept_downloads=True
+    )
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("dialog", lambda dialog: faults.append(dialog.message))
+    yield FrontEnd(page)
+    context.close()
+    assert faults == []
+
+
+def rgb(stop: str) -> list[int]:
+    return [int(stop[at : at + 2], 16) for at in (0, 2, 4)]
+
+
+def matrix(values: Any, **given: Any) -> MatrixFigure:
+    base: dict[str, Any] = {
+        "rows": Axis(name="query ↓", marks={0: "CLS"}),
+        "cols": Axis(name="key →", marks={0: "CLS"}),
+        "scale": SEQUENTIAL,
+        "title": "Head 3",
+        "caption": "Row: who looks.",
+        "stem": "attention-layer5-head3",
+    }
+    return MatrixFigure(values=values, **{**base, **given})
+
+
+def read(widget: Locator) -> str:
+    return " ".join(widget.locator(".vxw-readout").inner_text().split())
+
+
+def plot_corner(front_end: FrontEnd, widget: Locator, name: str, colour: list[int]) -> tuple[int, int]:
+    """Where the cells begin: the first place, from the upper left, that has the colour of the first cell."""
+    box = widget.locator(".vxw-stage").bounding_box()
+    assert box is not None
+    for place in range(2, int(min(box["width"], box["height"]))):
+        # Along the diagonal, since both margins are unknown.
+        if front_end.colour(name, place, place)[:3] == colour:
+            return place, place
+    raise AssertionError("the first cell is nowhere")
+
+
+@any_screen
+def test_cells_have_their_colours_and_are_crisp(front_end: FrontEnd) -> None:
+    view = MatrixView(matrix([[0.0, 1.0], [1.0, 0.0]], rows=Axis(name=""), cols=Axis(name="")))
+    widget = front_end.mount("m", view)
+    low, high = rgb(COLORMAPS["sequential"][0]), rgb(COLORMAPS["sequential"][-1])
+    x, y = plot_corner(front_end, widget, "m", low)
+    seen = {tuple(front_end.colour("m", x + dx, y + 6)[:3]) for dx in (*range(4, 24), *range(56, 100))}
+    assert seen == {tuple(low), tuple(high)}
+
+
+def test_hovering_reads_the_exact_value_and_tells_nobody(front_end: FrontEnd) -> None:
+    values = np.random.default_rng(0).random((65, 65)).astype(np.float32)
+    labels = ["CLS", *(f"patch {n}" for n in range(1, 65))]
+    view = MatrixView(matrix(values, rows=Axis(name="query ↓", labels=labels), cols=Axis(name="key →", labels=labels)))
+    widget = front_end.mount("m", view)
+    stage = widget.locator(".vxw-stage")
+    expect(widget.locator(".vxw-readout")).to_have_text(view.labels["matrix_hint"])
+    before = widget.bounding_box()
+    seen = set()
+    for place in ({"x": 150, "y": 120}, {"x": 300, "y": 300}, {"x": 420, "y": 210}):
+        stage.hover(position=place)
+        found = re.fullmatch(r"query (\S.*) key (\S.*) attention (\S+)", read(widget))
+        assert found, read(widget)
+        row, col = labels.index(found[1]), labels.index(found[2])
+        assert np.float32(found[3].replace("×10⁻", "e-")) == values[row, col]
+        seen.add((row, col))
+    assert len(seen) == 3
+    assert widget.bounding_box() == before
+    assert front_end.saved("m", "selected_row") == []
+    assert front_end.sent("m") == []
+
+
+def test_click_and_keys_choose_a_cell(front_end: FrontEnd) -> None:
+    widget = front_end.mount("m", MatrixView(matrix(np.eye(9))))
+    stage = widget.locator(".vxw-stage")
+    stage.focus()
+    page = front_end.page
+    page.keyboard.press("ArrowDown")
+    assert (front_end.get("m", "selected_row"), front_end.get("m", "selected_col")) == (0, 0)
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    assert (front_end.get("m", "selected_row"), front_end.get("m", "selected_col")) == (1, 2)
+    expect(widget.locator(".vxw-live")).to_have_text("query 1, key 2, attention 0")
+    page.keyboard.press("Control+End")
+    assert front_end.saved("m", "selected_row")[-1] == 8
+    page.keyboard.press("Escape")
+    assert front_end.saved("m", "selected_col")[-1] == -1
+    stage.click(position={"x": 250, "y": 250})
+    assert front_end.saved("m", "selected_row")[-1] >= 0
+    assert read(widget).startswith("query ")
+
+
+def test_another_matrix_another_language(front_end: FrontEnd) -> None:
+    view = MatrixView(matrix(np.zeros((3, 3))))
+    widget = front_end.mount("m", view)
+    view.show(matrix(np.ones((5, 7)), title="頭 4", scale=Scale(low=0, high=0.5, label="注意")))
+    view.language = "ja"
+    front_end.update("m", view)
+    expect(widget.locator(".vxw-title")).to_have_text("頭 4")
+    expect(widget.locator(".vxw-readout")).to_have_text(view.labels["matrix_hint"])
+    stage = widget.locator(".vxw-stage")
+    expect(stage).to_have_attribute("aria-label", re.compile("5行.*7列"))
+    stage.hover(position={"x": 180, "y": 150})
+    assert read(widget).endswith("注意 1")
+
+
+def test_values_that_are_none_and_texts_that_are_hostile(front_end: FrontEnd) -> None:
+    labels = [HOSTILE, "b"]
+    figure = matrix([[np.nan, 1], [0, 1]], title=HOSTILE, caption=HOSTILE, rows=Axis(name=HOSTILE, labels=labels))
+    view = MatrixView(figure)
+    widget = front_end.mount("m", view)
+    front_end.page.keyboard.press("Tab")
+    widget.locator(".vxw-stage").focus()
+    front_end.page.keyboard.press("Home")
+    assert read(widget).endswith(f"attention {view.labels['missing']}")
+    expect(widget.locator(".vxw-title")).to_have_text(HOSTILE)
+    assert widget.locator("img").count() == 0
+
+
+def test_a_large_matrix_says_that_it_is_binned_and_asks_for_exact_values(front_end: FrontEnd) -> None:
+    values = np.random.default_rng(0).random((1400, 1400)).astype(np.float32)
+    view = MatrixView(matrix(values))
+    widget = front_end.mount("m", view)
+    expect(widget.locator(".vxw-notes")).to_contain_text(re.compile(r"mean of \d+ × \d+ values"))
+    widget.locator(".vxw-stage").hover(position={"x": 300, "y": 300})
+    front_end.page.wait_for_function("models.m.sent.length === 1")
+    [question] = front_end.sent("m")
+    assert "mean here" in read(widget)
+    exact = values[question["row"], question["col"]]
+    front_end.answer("m", question, exact.tobytes())
+    assert np.float32(read(widget).split()[-1]) == exact
+
+
+def test_screens_with_too_few_pixels_say_so_too(front_end: FrontEnd) -> None:
+    view = MatrixView(matrix(np.zeros((700, 700))), max_size=300)
+    widget = front_end.mount("m", view)
+    front_end.page.evaluate("() => 0")
+    expect(widget.locator(".vxw-notes")).to_contain_text("values")
+    widget.locator(".vxw-stage").hover(position={"x": 200, "y": 200})
+    assert read(widget).endswith("attention 0")
+
+
+def save(front_end: FrontEnd, widget: Locator, kind: str, folder: Path) -> tuple[str, bytes]:
+    with front_end.page.expect_download() as waiting:
+        widget.locator(f".vxw-save-{kind}").click()
+    path = folder / f"saved.{kind}"
+    waiting.value.save_as(path)
+    return waiting.value.suggested_filename, path.read_bytes()
+
+
+def check_files(front_end: FrontEnd, widget: Locator, stem: str, texts: set[str], folder: Path) -> None:
+    name, data = save(front_end, widget, "png", folder)
+    assert name == f"{stem}.png"
+    picture = Image.open(io.BytesIO(data))
+    name, data = save(front_end, widget, "svg", folder)
+    assert name == f"{stem}.svg"
+    root = ElementTree.fromstring(data)  # noqa: S314 - our own file
+    # Twice as large, on any screen.
+    assert picture.width == pytest.approx(2 * float(root.attrib["width"]), abs=1)
+    assert picture.height == pytest.approx(2 * float(root.attrib["height"]), abs=1)
+    assert texts <= {element.text for element in root.iter() if element.tag.endswith("text")}
+    # Complete in itself.
+    for element in root.iter():
+        for key, value in element.attrib.items():
+            if key.endswith("href"):
+                assert value.startswith(("data:image/", "#"))
+
+
+@any_screen
+def test_a_matrix_is_saved_with_its_texts(front_end: FrontEnd, tmp_path: Path) -> None:
+    widget = front_end.mount("m", MatrixView(matrix(np.eye(65))))
+    texts = {"Head 3", "Row: who looks.", "query ↓", "key →", "CLS", "10", "attention"}
+    check_files(front_end, widget, "attention-layer5-head3", texts, tmp_path)
+
+
+def photo() -> bytes:
+    """Red above, blue below."""
+    pixels = np.zeros((64, 64, 3), dtype=np.uint8)
+    pixels[:32, :, 0] = 255
+    pixels[32:, :, 2] = 255
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "png")
+    return data.getvalue()
+
+
+def patches(**given: Any) -> PatchView:
+    view = PatchView(title="Photo", stem="photo", **given)
+    view.show_image(photo(), "image/png", grid=(4, 4), prefix_names=["CLS", "REG1"])
+    return view
+
+
+def shown(front_end: FrontEnd, name: str) -> None:
+    """Wait until the photo is decoded: its upper half is red."""
+    front_end.page.wait_for_function(
+        "(name) => { const [r, g, b] = colour(name, 300, 60, 0); return r > 100 && g < r / 2 && b < r / 2; }", arg=name
+    )
+
+
+def test_a_token_is_picked_by_click_and_by_keys(front_end: FrontEnd) -> None:
+    widget = front_end.mount("p", patches())
+    shown(front_end, "p")
+    stage = widget.locator(".vxw-stage")
+    stage.click(position={"x": 400, "y": 200})
+    token = front_end.saved("p", "selected")[-1]
+    assert token >= 2
+    assert read(widget).startswith(f"patch {token - 2} ")
+    stage.click(position={"x": 20, "y": 20})
+    assert front_end.saved("p", "selected")[-1] == 0
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "ArrowDown"):
+        front_end.page.keyboard.press(key)
+    assert front_end.saved("p", "selected")[-4:] == [1, 2 + 4, 2 + 5, 2 + 9]
+    assert read(widget) == "patch 9 row 2 column 1"
+
+
+def test_values_lie_over_the_photo_and_in_the_chips(front_end: FrontEnd) -> None:
+    view = patches()
+    view.show_values([1, 0, *([0] * 8), *([1] * 8)], SEQUENTIAL)
+    widget = front_end.mount("p", view)
+    front_end.page.wait_for_function("() => colour('p', 300, 60, 0)[3] === 255")
+    stage = widget.locator(".vxw-stage")
+    stage.hover(position={"x": 20, "y": 44})
+    assert read(widget) == "token CLS attention 1"
+    chip = front_end.colour("p", 12, 34)[:3]
+    assert chip == rgb(COLORMAPS["sequential"][-1])
+    stage.hover(position={"x": 300, "y": 400})
+    assert read(widget).endswith("attention 1")
+    view.show_values(None)
+    front_end.update("p", view)
+    shown(front_end, "p")
+
+
+def test_dropped_patches_are_grey_and_cannot_be_picked(front_end: FrontEnd) -> None:
+    view = patches(kept=list(range(8, 16)))
+    view.kept = list(range(8, 16))
+    widget = front_end.mount("p", view)
+    expect(widget.locator(".vxw-notes")).to_have_text("Grey patches were dropped: 8.")
+    stage = widget.locator(".vxw-stage")
+    stage.click(position={"x": 300, "y": 60})
+    assert front_end.saved("p", "selected") == []
+    assert read(widget).endswith("dropped")
+    stage.click(position={"x": 300, "y": 450})
+    assert front_end.saved("p", "selected")[-1] >= 2 + 8
+
+
+def test_a_still_photo_takes_no_focus_and_no_clicks(front_end: FrontEnd) -> None:
+    widget = front_end.mount("p", patches(interactive=False))
+    stage = widget.locator(".vxw-stage")
+    stage.click(position={"x": 300, "y": 200})
+    assert front_end.saved("p", "selected") == []
+    expect(stage).to_have_attribute("role", "img")
+    assert stage.get_attribute("tabindex") is None
+
+
+def test_a_photo_is_saved_with_its_texts(front_end: FrontEnd, tmp_path: Path) -> None:
+    view = patches()
+    view.show_values(np.linspace(0, 1, 18), SEQUENTIAL)
+    widget = front_end.mount("p", view)
+    check_files(front_end, widget, "photo", {"Photo", "CLS", "REG1", "attention"}, tmp_path)
+
+
+def test_tiles_are_picked_read_and_saved(front_end: FrontEnd, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random((6, 8, 8)).astype(np.float32)
+    captions = [f"d = {n}" for n in range(6)]
+    figure = TilesFigure(values=values, captions=captions, columns=3, scale=SEQUENTIAL, title="Tiles", stem="tiles")
+    widget = front_end.mount("t", TilesView(figure))
+    stage = widget.locator(".vxw-stage")
+    stage.hover(position={"x": 60, "y": 60})
+    found = re.fullmatch(r"d = 0 row (\d) column (\d) attention (\S+)", read(widget))
+    assert found
+    assert np.float32(found[3]) == values[0, int(found[1]), int(found[2])]
+    stage.click(position={"x": 60, "y": 60})
+    front_end.page.keyboard.press("ArrowRight")
+    front_end.page.keyboard.press("ArrowDown")
+    assert front_end.saved("t", "selected") == [0, 1, 4]
+    check_files(front_end, widget, "tiles", {"Tiles", *captions}, tmp_path)
+
+
+def test_rgb_tiles_say_their_colours(front_end: FrontEnd) -> None:
+    values = np.full((1, 4, 4, 3), (12, 200, 99), dtype=np.uint8)
+    widget = front_end.mount("t", TilesView(TilesFigure(values=values, captions=["patch 12"])))
+    widget.locator(".vxw-stage").hover(position={"x": 50, "y": 50})
+    assert read(widget).startswith("patch 12 ")
+    assert read(widget).endswith("R, G, B 12, 200, 99")
+    assert front_end.colour("t", 50, 50)[:3] == [12, 200, 99]
+
+
+def test_charts_share_one_library_that_one_of_them_asked_for(front_end: FrontEnd, tmp_path: Path) -> None:
+    bars = {"data": [{"type": "bar", "x": [3, 1], "y": ["cat", "dog"], "orientation": "h"}], "layout": {"title": "Top"}}
+    first, second = ChartView(alt="two bars", stem="bars"), ChartView(height=240)
+    first.show(bars, "two bars")
+    second.show({"data": [{"y": [1, 3, 2]}], "layout": {}}, "a line")
+    one, two = front_end.mount("a", first), front_end.mount("b", second)
+    expect(one.locator(".vxw-waiting")).to_be_visible()
+    height = one.bounding_box()
+    front_end.page.wait_for_function("models.a.sent.length === 1")
+    front_end.answer("a", {"kind": "library"}, plotly_library())
+    for chart in (one, two):
+        expect(chart.locator(".main-svg").first).to_be_visible(timeout=30_000)
+        expect(chart.locator(".vxw-waiting")).to_be_hidden()
+    assert front_end.sent("b") == []
+    assert one.bounding_box() == height
+    expect(one.locator(".vxw-title")).to_have_text("Top")
+    expect(one.get_by_role("img", name="two bars")).to_be_visible()
+    name, data = save(front_end, one, "svg", tmp_path)
+    assert name == "bars.svg"
+    assert b"cat" in data
+    assert ElementTree.fromstring(data).tag.endswith("svg")  # noqa: S314 - our own file
+    _, data = save(front_end, one, "png", tmp_path)
+    box = one.locator(".vxw-plot").bounding_box()
+    assert box is not None
+    assert Image.open(io.BytesIO(data)).width == 2 * int(box["width"])
+
+
+def test_a_widget_that_is_closed_leaves_nothing(front_end: FrontEnd) -> None:
+    widget = front_end.mount("m", MatrixView(matrix(np.eye(3))))
+    front_end.page.evaluate("models.m.close()")
+    assert widget.locator("*").count() == 0
+    listeners = front_end.page.evaluate("Object.values(models.m.listeners).flat().length")
+    assert listeners == 0
