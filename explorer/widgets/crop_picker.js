@@ -94,7 +94,8 @@ function render({ model, el }) {
     if (!to) return;
     event.preventDefault();
     event.stopPropagation();
-    center = to;
+    // Where the square fills the picture there is nothing to move.
+    center = { x: model.get("box_width") < 1 ? to.x : center.x, y: model.get("box_height") < 1 ? to.y : center.y };
     place();
     tell();
   });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import pickle
 import struct
 import sys
 import zipfile
@@ -525,6 +526,32 @@ def test_the_display_crop_is_bounded_and_invents_nothing() -> None:
     np.testing.assert_array_equal(
         images.display_crop(picture, (64, 1.0, "bicubic"), (0, 0)), picture.pixels[:, :30], err_msg="not the own pixels"
     )
+
+
+def test_what_is_remembered_is_right_bounded_and_private() -> None:
+    picture = Picture(noise(500, 300), "", "")
+    for size in (32, 48, 64, 96, 128, 32):
+        for center in ((0.0, 0.5), (1.0, 0.5)):
+            fresh = Picture(picture.pixels, "", "")
+            first = images.model_crop(picture, (size, 0.9, "bicubic"), center)
+            np.testing.assert_array_equal(first, images.model_crop(fresh, (size, 0.9, "bicubic"), center))
+            first[:] = 0
+            again = images.model_crop(picture, (size, 0.9, "bicubic"), center)
+            assert again.any()
+            sharp = images.display_crop(picture, (size, 0.9, "bicubic"), center, max_side=100)
+            sharp[:] = 0
+            assert images.display_crop(picture, (size, 0.9, "bicubic"), center, max_side=100).any()
+    assert len(picture._resized) <= 4
+
+
+def test_pictures_can_be_pickled_and_are_equal_to_themselves_only() -> None:
+    picture = open_picture(saved(corners(), "PNG"), "a.png")
+    images.model_crop(picture, (32, 0.9, "bicubic"))
+    copy = pickle.loads(pickle.dumps(picture))  # noqa: S301 - our own, a moment ago
+    np.testing.assert_array_equal(copy.pixels, picture.pixels)
+    assert (copy.name, copy.digest) == (picture.name, picture.digest)
+    assert picture == picture  # noqa: PLR0124
+    assert copy != picture
 
 
 def test_a_model_spec_serves_as_well_as_a_tuple() -> None:
