@@ -151,7 +151,10 @@ def load_model(
     if not pretrained:
         return wrap_model(build_random(config, timm_name), timm_name, random_weights=True)
     # Refused before anything is downloaded.
-    build_empty(config, timm_name)
+    described: Any = build_empty(config, timm_name).pretrained_cfg
+    if described.get("architecture") not in (None, config.architecture):
+        # An old name, which timm still understands but the Hub does not.
+        timm_name = f"{described['architecture']}.{described['tag']}"
     from explorer import hub
 
     found = hub.cached(timm_name)

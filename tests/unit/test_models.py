@@ -166,6 +166,17 @@ def test_a_model_that_is_not_cached_is_fetched(tmp_path: Path, module: Any, monk
     assert model.spec.num_classes == 5
 
 
+@pytest.mark.filterwarnings("ignore:Mapping deprecated model")
+def test_an_old_name_of_timms_is_fetched_by_its_new_one(
+    tmp_path: Path, module: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    folder = write_folder(tmp_path / "cache", module)
+    monkeypatch.setattr(hub, "cached", lambda name: asked.append(name) or folder)
+    load_model("vit_tiny_patch16_224_in21k")
+    assert asked == ["vit_tiny_patch16_224.augreg_in21k"]
+
+
 def test_an_architecture_alone_needs_no_network_and_is_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("cached", "fetch"):
         monkeypatch.setattr(hub, name, lambda *_: pytest.fail("asked the hub"))
