@@ -12,14 +12,15 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, Page, Request, WebSocket, expect
 
-__all__ = ["Guard", "Server", "free_port", "start_server", "wait_ready", "wait_shown"]
+__all__ = ["Guard", "Server", "free_port", "start_command", "start_server", "wait_ready", "wait_shown"]
 
+ADDRESS = r"(http://\S+)"
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 
 #: The word that the status shows when nothing is being computed.
@@ -91,11 +92,18 @@ class Server:
         self._reader.join(5)
 
 
-@contextmanager
 def start_server(
-    arguments: Sequence[str], cwd: Path, pattern: str = r"(http://\S+)", environment: dict[str, str] | None = None
-) -> Iterator[Server]:
+    arguments: Sequence[str], cwd: Path, pattern: str = ADDRESS, environment: dict[str, str] | None = None
+) -> AbstractContextManager[Server]:
     """Run ``vit-explorer`` with some arguments from some folder, as a user would."""
+    return start_command([sys.executable, "-m", "explorer.cli", *arguments], cwd, pattern, environment)
+
+
+@contextmanager
+def start_command(
+    command: Sequence[str], cwd: Path, pattern: str = ADDRESS, environment: dict[str, str] | None = None
+) -> Iterator[Server]:
+    """Run a command that serves and prints its address; it ends with the context."""
     clean = {
         "LANG": "C.UTF-8",
         "HF_HUB_OFFLINE": "1",
@@ -109,7 +117,7 @@ def start_server(
         "PYTHONWARNINGS": "ignore",
         **(environment or {}),
     }
-    server = Server([sys.executable, "-m", "explorer.cli", *arguments], cwd, pattern, clean)
+    server = Server(command, cwd, pattern, clean)
     try:
         server.wait()
         yield server

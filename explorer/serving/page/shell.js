@@ -67,7 +67,7 @@
 
   function alertWith(key, { message = "", details = "", reload = false, waiting = false } = {}) {
     const panel = byId("vx-alert");
-    if (!panel || current === "lost-kernel" || current === "lost-server") return;
+    if (!panel || key === current || current === "lost-kernel") return;
     current = key;
     panel.replaceChildren();
     panel.classList.toggle("vx-alert-waiting", waiting);
@@ -153,22 +153,33 @@
     }
   }
 
-  /** Asks the server why a connection ended. */
+  /** Seconds without any answer after which a server counts as gone, and between two questions. */
+  const PATIENCE = 8;
+  const PAUSE = 2;
+  let asking = false;
+
+  /** Asks the server, until the connection is back, why it ended. */
   async function diagnose(address) {
-    const kernel = address.pathname.match(/\/api\/kernels\/([^/]+)\//)[1];
-    try {
-      const answer = await fetch(`${address.pathname.split("/api/")[0]}/api/kernels/${kernel}`, { cache: "no-store" });
-      if (answer.status === 404) alertWith("lost-kernel", { reload: true });
-    } catch {
-      return false;
+    if (asking) return;
+    asking = true;
+    const [, base, kernel] = address.pathname.match(/^(.*)\/api\/kernels\/([^/]+)\//);
+    let answered = performance.now();
+    while (!leaving && (current === "reconnecting" || current === "lost-server")) {
+      try {
+        const answer = await fetch(`${base}/api/kernels/${kernel}`, { cache: "no-store" });
+        answered = performance.now();
+        if (answer.status === 404) alertWith("lost-kernel", { reload: true });
+      } catch {
+        if (performance.now() - answered > 1000 * PATIENCE) alertWith("lost-server", { reload: true });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1000 * PAUSE));
     }
-    return true;
+    asking = false;
   }
 
-  const Plain = window.WebSocket;
-  let failures = 0;
   /** For the page's tests, and for whoever looks into a broken page. */
   window.vxConnection = { socket: null };
+  const Plain = window.WebSocket;
   window.WebSocket = class extends Plain {
     constructor(...parameters) {
       super(...parameters);
@@ -176,20 +187,16 @@
       if (!/\/api\/kernels\/[^/]+\/channels/.test(address.pathname)) return;
       window.vxConnection.socket = this;
       this.addEventListener("open", () => {
-        failures = 0;
-        if (current === "reconnecting") quiet();
+        if (current === "reconnecting" || current === "lost-server") quiet();
       });
       this.addEventListener("message", (event) => {
         if (event.data instanceof Blob) event.data.arrayBuffer().then(received);
         else received(event.data);
       });
-      this.addEventListener("close", async () => {
+      this.addEventListener("close", () => {
         if (leaving) return;
-        failures += 1;
-        alertWith("reconnecting", { waiting: true });
-        const answered = await diagnose(address);
-        // JupyterLab's own client tries seven times, ever more slowly; a server that restarts has new kernels anyhow.
-        if (!answered && failures > 2 && !leaving) alertWith("lost-server", { reload: true });
+        if (current !== "lost-server") alertWith("reconnecting", { waiting: true });
+        diagnose(address);
       });
     }
   };

@@ -1,0 +1,237 @@
+"""Both homes, and what the page says when something goes wrong that no dashboard can know of."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Page, expect
+
+from explorer.serving.shell import STAGES
+from explorer.texts import catalogue, text
+from tests.page.harness import Guard, Server, start_command, wait_ready, wait_shown
+
+SERVE_NOTEBOOK = """
+import sys
+from explorer.serving import ServeOptions, serve_page
+serve_page(ServeOptions(port=0, host=sys.argv[2], ready_kernels=0, open_browser=False, notebook=sys.argv[1]),
+           lambda addresses: print(addresses.here, flush=True))
+"""
+
+
+def kernels(server: Server) -> list[psutil.Process]:
+    """The kernels that a server has started."""
+    children = psutil.Process(server.process.pid).children(recursive=True)
+    return [child for child in children if any("ipykernel" in part for part in child.cmdline())]
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    """Whether a condition comes true; looked at again and again, so that no test waits longer than it must."""
+    deadline = time.monotonic() + seconds
+    while not (met := condition()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return met
+
+
+@pytest.fixture
+def serve_notebook(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Serves some code in place of the dashboard, with the same settings."""
+    running = []
+
+    def serve(source: str, host: str = "127.0.0.1") -> Server:
+        cell = {"cell_type": "code", "id": "a", "execution_count": None, "metadata": {}, "outputs": []}
+        kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
+        content = {"cells": [{**cell, "source": source}], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+        notebook = tmp_path / "notebook.ipynb"
+        notebook.write_text(json.dumps(content), encoding="utf-8")
+        manager = start_command([sys.executable, "-c", SERVE_NOTEBOOK, str(notebook), host], tmp_path)
+        running.append(manager)
+        return manager.__enter__()
+
+    yield serve
+    for manager in running:
+        manager.__exit__(None, None, None)
+
+
+# -- the page's own home ---------------------------------------------------------------------------------------------
+
+
+def test_shell_is_there_before_any_kernel(serve_notebook: Callable[..., Server], new_page: Callable[..., Page]) -> None:
+    # A kernel that takes its time: the shell must not wait for it.
+    server = serve_notebook("import ipywidgets, time\ntime.sleep(4)\nipywidgets.HTML('<p class=there>here</p>')")
+    page = new_page(server.url)
+    shell = page.locator("#vx-shell")
+    expect(shell).to_be_visible(timeout=4_000)
+    expect(page.locator("#vx-progress-text")).to_have_text(text("shell.starting", "en"))
+    for stage in STAGES:
+        if f"{stage}.name" in catalogue("en"):
+            expect(shell.locator(f"[data-stage={stage}] h2")).to_contain_text(text(f"{stage}.name", "en"))
+    assert page.evaluate("performance.getEntriesByType('navigation')[0].responseStart") < 3000
+    expect(page.locator(".there")).to_be_visible(timeout=30_000)
+    expect(shell).to_have_count(0)
+
+
+def test_shell_speaks_the_language_that_is_asked_for(voila: Server) -> None:
+    def fetch(query: str, accepted: str) -> str:
+        request = urllib.request.Request(voila.url + "/" + query, headers={"Accept-Language": accepted})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return str(answer.read(400_000).decode())
+
+    assert text("shell.starting", "ja") in fetch("?lang=ja", "en").split("</html>")[0]
+    assert '<html lang="ja"' in fetch("", "ja-JP,ja;q=0.9")
+
+
+def test_page_brings_no_code_no_paths_and_nothing_from_elsewhere(
+    open_page: Callable[..., Page], guard: Callable[[], Guard]
+) -> None:
+    page = open_page()
+    source = page.content()
+    assert "import Dashboard" not in source
+    assert str(Path(__file__).resolve().parents[2]) not in source
+    assert sys.prefix not in source
+    hosts = {re.sub(r"^(\w+:(//[^/:]*)?).*", r"\1", url) for url in guard().requests}
+    assert hosts <= {"http://localhost", "http://127.0.0.1", "data:", "blob:http:", "blob:"}, hosts
+
+
+def test_front_end_comes_in_one_file(open_page: Callable[..., Page], guard: Callable[[], Guard]) -> None:
+    open_page()
+    scripts = [url for url in guard().requests if re.search(r"/voila/(static|labextensions)/.*\.js", url)]
+    alone = [url for url in scripts if not re.search(r"/voila/static/voila\.js|remoteEntry", url)]
+    assert not alone, "python tools/record_frontend.py has to be run again"
+
+
+def test_no_icon_needs_a_font_that_may_be_missing(page: Page) -> None:
+    fonts = page.evaluate(
+        """() => [...document.querySelectorAll("body *")].flatMap((element) => ["::before", "::after", null]
+            .filter((part) => part === null || !["none", "normal"].includes(getComputedStyle(element, part).content))
+            .map((part) => getComputedStyle(element, part).fontFamily))
+            .filter((family) => /awesome|icon/i.test(family))"""
+    )
+    assert fonts == []
+
+
+def test_leaving_the_page_ends_its_kernel(voila: Server, open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    address = page.evaluate("JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId")
+    mine = next(kernel for kernel in kernels(voila) if any(address in part for part in kernel.cmdline()))
+    page.goto("about:blank")
+    assert eventually(lambda: not mine.is_running() or mine.status() == psutil.STATUS_ZOMBIE)
+
+
+# -- what can go wrong -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_error_of_a_cell_is_shown(
+    serve_notebook: Callable[..., Server], new_page: Callable[..., Page], language: str
+) -> None:
+    server = serve_notebook("raise RuntimeError('<b>the cat is away</b>')")
+    page = new_page(f"{server.url}/?lang={language}")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text(text("shell.cell-error", language), timeout=30_000)
+    # What an error says is text, never HTML.
+    expect(alert).to_contain_text("RuntimeError: <b>the cat is away</b>")
+    expect(alert.get_by_role("button", name=text("shell.reload", language))).to_be_visible()
+    alert.locator("summary").click()
+    expect(alert.locator("details pre")).to_contain_text("Traceback")
+
+
+def test_a_room_is_told_of_an_error_without_this_machines_paths(
+    serve_notebook: Callable[..., Server], new_page: Callable[..., Page]
+) -> None:
+    server = serve_notebook("open('/no/such/file/of/mine')", host="0.0.0.0")
+    page = new_page(server.url)
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("FileNotFoundError", timeout=30_000)
+    assert "/no/such" not in page.content()
+
+
+def test_error_after_a_click_is_shown(
+    serve_notebook: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
+) -> None:
+    server = serve_notebook(
+        "import ipywidgets\nbutton = ipywidgets.Button(description='press')\nbutton.on_click(lambda _: 1 / 0)\nbutton"
+    )
+    page = new_page(server.url)
+    guard().allow("ZeroDivisionError")
+    page.get_by_role("button", name="press").click(timeout=30_000)
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text(text("shell.python-error", "en"))
+    expect(alert).to_contain_text("ZeroDivisionError: division by zero")
+    alert.get_by_role("button", name=text("shell.close", "en")).click()
+    expect(alert).to_be_hidden()
+
+
+def test_a_kernel_that_died_is_said_in_words(
+    serve_notebook: Callable[..., Server], new_page: Callable[..., Page]
+) -> None:
+    server = serve_notebook("import ipywidgets\nipywidgets.HTML('<p class=there>here</p>')")
+    page = new_page(f"{server.url}/?lang=ja")
+    expect(page.locator(".there")).to_be_visible(timeout=30_000)
+    (kernel,) = kernels(server)
+    kernel.kill()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text(text("shell.lost-kernel", "ja"), timeout=30_000)
+    alert.get_by_role("button", name=text("shell.reload", "ja")).click()
+    expect(page.locator(".there")).to_be_visible(timeout=30_000)
+    expect(alert).to_be_hidden()
+
+
+def test_a_connection_that_breaks_off_is_said_and_comes_back(
+    serve_notebook: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
+) -> None:
+    server = serve_notebook("import ipywidgets\nipywidgets.IntText(description='number')")
+    page = new_page(server.url)
+    guard().allow("console error")
+    expect(page.get_by_role("spinbutton")).to_be_visible(timeout=30_000)
+    # What a bad wireless network does: the socket is closed, by neither side.
+    page.evaluate("vxConnection.socket.close()")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text(text("shell.reconnecting", "en"))
+    expect(alert).to_be_hidden(timeout=30_000)
+
+
+def test_a_server_that_stopped_is_said_in_words(
+    serve_notebook: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
+) -> None:
+    server = serve_notebook("import ipywidgets\nipywidgets.IntText(description='number')")
+    page = new_page(server.url)
+    guard().allow("console error")
+    guard().allow("page error: Failed to fetch|page error: NetworkError")
+    expect(page.get_by_role("spinbutton")).to_be_visible(timeout=30_000)
+    server.stop()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text(text("shell.lost-server", "en"), timeout=60_000)
+    expect(alert.get_by_role("button", name=text("shell.reload", "en"))).to_be_visible()
+
+
+def test_server_ends_with_its_kernels(serve_notebook: Callable[..., Server], new_page: Callable[..., Page]) -> None:
+    server = serve_notebook("import ipywidgets\nipywidgets.HTML('<p class=there>here</p>')")
+    page = new_page(server.url)
+    expect(page.locator(".there")).to_be_visible(timeout=30_000)
+    started = kernels(server)
+    page.goto("about:blank")
+    os.kill(server.process.pid, signal.SIGTERM)
+    assert eventually(lambda: server.process.poll() is not None)
+    assert eventually(lambda: not any(kernel.is_running() for kernel in started))
+
+
+# -- both homes ------------------------------------------------------------------------------------------------------
+
+
+def test_dashboard_is_there_and_ready(any_page: Page) -> None:
+    wait_shown(any_page)
+    wait_ready(any_page)
+    for stage in STAGES:
+        if f"{stage}.name" in catalogue("en"):
+            expect(any_page.locator(f".vx-stage-{stage}")).to_have_count(1)
+    expect(any_page.locator(".vx-error .vx-message")).to_have_count(0)
