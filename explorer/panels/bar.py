@@ -233,7 +233,8 @@ class ControlBar(W.VBox):
         state, spec = self.state, self.state.spec
         for widget in (self._patch_size, self._image_size):
             widget.disabled = spec is None
-        if spec is None:
+        # Between the choice of another model and its answer there are no sizes.
+        if spec is None or not state.patch_size or not state.image_size:
             return
         patch_sizes = patch_size_choices(spec, state.image_size)
         options = [self._option(choice, choice.patch_size) for choice in patch_sizes]
@@ -269,6 +270,5 @@ class ControlBar(W.VBox):
 def _button(on_click: Callable[[Any], None]) -> W.Button:
     button = W.Button()
     button.add_class("vx-plain-button")
-    button.layout.display = "none"
     button.on_click(on_click)
     return button

@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.page.browser import launch_browser
 from tests.page.harness import LAB_NOISE, Guard, Server, free_port, start_server, wait_ready
 
 HERE = Path(__file__).parent
+
+# Two busy cores take their time; what is there sooner is seen sooner.
+expect.set_options(timeout=30_000)
 
 #: Names cannot be looked up: what wants to leave fails at once, and the guard names it.
 OFFLINE = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"]

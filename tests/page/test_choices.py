@@ -1,0 +1,123 @@
+"""What is chosen on the page is what it shows: sizes, models, layer, head, query, language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.page.harness import wait_ready
+
+
+def stage(page: Page, name: str) -> Locator:
+    """A stage, brought into view so that it is built."""
+    section = page.locator(f".vx-stage-{name}")
+    section.scroll_into_view_if_needed()
+    return section
+
+
+def choose_patch_size(page: Page, size: int) -> None:
+    page.locator(".vx-patch-size").get_by_role("radio", name=str(size), exact=True).check(force=True)
+
+
+def choose_language(page: Page, name: str) -> None:
+    page.locator(".vx-language").get_by_role("radio", name=name).check(force=True)
+
+
+def test_patch_size_changes_every_count(any_page: Page) -> None:
+    page = any_page
+    choose_patch_size(page, 16)
+    expect(page.locator(".vx-facts")).to_contain_text("N = 16")
+    wait_ready(page)
+    expect(page.locator(".vx-facts")).to_contain_text("T = 17")
+    expect(stage(page, "patches").locator(".vx-shapes")).to_contain_text("16 × 768")
+    expect(stage(page, "attention").locator(".vx-shapes")).to_contain_text("× 17 × 17")
+
+
+def test_of_two_changes_in_quick_succession_the_later_wins(page: Page) -> None:
+    choose_patch_size(page, 16)
+    choose_patch_size(page, 4)
+    expect(page.locator(".vx-facts")).to_contain_text("N = 256")
+    wait_ready(page)
+    expect(page.locator(".vx-patch-size").get_by_role("radio", name="4", exact=True)).to_be_checked()
+    expect(page.locator(".vx-facts")).to_contain_text("N = 256")
+
+
+def test_an_untrained_patch_size_is_said_to_be_one(page: Page) -> None:
+    choose_patch_size(page, 64)
+    expect(page.locator(".vx-notice")).to_contain_text("64 lies outside")
+    choose_patch_size(page, 8)
+    expect(page.locator(".vx-notice")).to_be_empty()
+
+
+def test_layer_head_and_query_by_keyboard(any_page: Page) -> None:
+    page = any_page
+    section = stage(page, "attention")
+    expect(section).to_contain_text(re.compile("layer 1\\b"))
+    layer = section.locator(".vx-layer input")
+    layer.focus()
+    layer.press("ArrowRight")
+    layer.press("ArrowRight")
+    expect(section).to_contain_text(re.compile("layer 3\\b"))
+    head = section.locator(".vx-head input")
+    head.focus()
+    head.press("ArrowRight")
+    expect(section).to_contain_text(re.compile("head 2\\b"))
+    query = section.locator(".vx-query input")
+    query.focus()
+    query.press("Home")
+    expect(section.locator(".vx-query output")).to_have_text("CLS")
+    # The same token is picked in the other stages.
+    expect(stage(page, "embedding")).to_contain_text("CLS")
+
+
+def test_language_is_switched_live_and_nothing_is_lost(any_page: Page) -> None:
+    page = any_page
+    choose_patch_size(page, 16)
+    expect(page.locator(".vx-facts")).to_contain_text("N = 16")
+    choose_language(page, "日本語")
+    expect(page.locator(".vx-status")).to_contain_text("準備完了")
+    expect(page.locator(".vx-stage-overview h2")).to_contain_text("概要")
+    expect(stage(page, "classification").locator("h2")).to_contain_text("識別")
+    expect(page.locator(".vx-facts")).to_contain_text("N = 16")
+    expect(page.locator(".vx-patch-size").get_by_role("radio", name="16", exact=True)).to_be_checked()
+    choose_language(page, "English")
+    expect(page.locator(".vx-stage-overview h2")).to_contain_text("Overview")
+
+
+def test_the_address_opens_the_page_in_japanese(open_page: Callable[..., Page]) -> None:
+    page = open_page("?lang=ja")
+    wait_ready(page)
+    expect(page.locator(".vx-status")).to_contain_text("準備完了")
+    expect(page.locator(".vx-stage-patches h2")).to_contain_text("パッチ")
+    expect(page.locator("html")).to_have_attribute("lang", "ja")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("resnet18", "not a plain Vision Transformer"), ("<img src=x onerror=alert(1)>", "<img src=x onerror=alert(1)>")],
+)
+def test_a_model_that_cannot_be_shown_is_refused_in_words(page: Page, name: str, sentence: str) -> None:
+    page.locator(".vx-model select").select_option(label="Other model …")
+    field = page.locator(".vx-other-model input")
+    field.fill(name)
+    field.press("Enter")
+    expect(page.locator(".vx-error")).to_contain_text(sentence)
+    wait_ready(page)
+    expect(page.locator(".vx-facts")).to_contain_text("N = 64")
+    page.locator(".vx-error").get_by_role("button", name="Close").click()
+    expect(page.locator(".vx-error")).to_be_hidden()
+
+
+def test_without_network_a_model_can_be_seen_with_random_weights(page: Page) -> None:
+    page.locator(".vx-model select").select_option(label="Other model …")
+    field = page.locator(".vx-other-model input")
+    field.fill("vit_tiny_patch16_224.augreg_in21k_ft_in1k")
+    field.press("Enter")
+    expect(page.locator(".vx-error")).to_contain_text("HF_HUB_OFFLINE")
+    page.get_by_role("button", name="Show its architecture with random weights").click()
+    expect(page.locator(".vx-facts")).to_contain_text("N = 196")
+    expect(page.locator(".vx-notice")).to_contain_text("random weights")
+    expect(stage(page, "attention").locator(".vx-shapes")).to_contain_text("3 × 197 × 197")
