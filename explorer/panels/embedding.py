@@ -293,7 +293,7 @@ class EmbeddingPanel(StagePanel):
         if self._components is None or self._components[0] is not arrays:
             self._components = (arrays, figures.principal_components(arrays))
         components, shares = self._components[1]
-        captions = [f"{100 * share:.3g} %" for share in shares]
+        captions = [f"{100 * share:.2f} %" for share in shares]
         self._filters.show(
             figures.component_tiles(
                 components,

@@ -10,6 +10,7 @@ import ipywidgets as W
 import numpy as np
 
 from explorer.figures import position as figures
+from explorer.figures import position_tables
 from explorer.figures.matrix import Axis, Scale, symmetric_scale
 from explorer.formulas import formula, mathml
 from explorer.panels.base import Shape, StagePanel, box, html
@@ -37,7 +38,7 @@ class PositionPanel(StagePanel):
 
     def __init__(self, state: ExplorerState, **options: Any) -> None:
         self._quiet = False
-        self._tables: figures.PositionTables | None = None
+        self._tables: position_tables.PositionTables | None = None
         # In the slides' own setting there is no token and no model whose dimension could be picked.
         self._slide_place, self._slide_dimension = 0, 0
         super().__init__(state, **options)
@@ -146,7 +147,7 @@ class PositionPanel(StagePanel):
     def _name(self) -> str:
         if not self._slides:
             return self.token_name(self.state.token)
-        row, col = divmod(self._slide_place, figures.SLIDE_GRID[1])
+        row, col = divmod(self._slide_place, position_tables.SLIDE_GRID[1])
         return self.say("place", place=self._slide_place, row=row, col=col)
 
     # -- the sum ---------------------------------------------------------------------------------------------------
@@ -158,13 +159,13 @@ class PositionPanel(StagePanel):
         for view in (self._before, self._added, self._sum):
             view.language = self.state.language
         rows, cols = trace.grid
-        slide_rows, slide_cols = figures.SLIDE_GRID
+        slide_rows, slide_cols = position_tables.SLIDE_GRID
         self._setting.label = say("setting")
         settings = [
             {"value": "model", "label": say("setting-model", rows=rows, cols=cols, dim=trace.spec.dim)},
             {
                 "value": "slides",
-                "label": say("setting-slides", rows=slide_rows, cols=slide_cols, dim=figures.SLIDE_DIM),
+                "label": say("setting-slides", rows=slide_rows, cols=slide_cols, dim=position_tables.SLIDE_DIM),
             },
         ]
         self._setting.show(settings, self._setting.value)
@@ -214,7 +215,7 @@ class PositionPanel(StagePanel):
         if not trace.pos_embed.any():
             words.append(say("none-added"))
         else:
-            if not changed and (missing := [trace.prefix_names[row] for row in figures.zero_rows(arrays)]):
+            if not changed and (missing := [trace.prefix_names[row] for row in position_tables.zero_rows(arrays)]):
                 words.append(say("zero-rows", names=self._list(missing)))
             share = _rms(trace.pos_embed) / (_rms(figures.tokens_before(trace)) or 1.0)
             key = "sum-scales-norm" if normed else "sum-scales"
@@ -232,7 +233,7 @@ class PositionPanel(StagePanel):
 
     def _use_tables(self, trace: Trace) -> None:
         say = self.say
-        tables = self._tables = figures.slide_tables() if self._slides else figures.model_tables(trace)
+        tables = self._tables = position_tables.slide_tables() if self._slides else position_tables.model_tables(trace)
         kind: str = tables.kind
         if trace.intervention.table is not None:
             kind = "replaced"
@@ -257,7 +258,7 @@ class PositionPanel(StagePanel):
         if self._tables is None:
             return {}
         label = self.say("value-label")
-        return figures.table_scales(self._tables, same=self._scales.value == "same", label=label)
+        return position_tables.table_scales(self._tables, same=self._scales.value == "same", label=label)
 
     def _stem(self, name: str, key: str) -> str:
         return f"position-slides-{name}-{key}" if self._slides else self.stem(name, key)
@@ -344,11 +345,11 @@ class PositionPanel(StagePanel):
             return
         if change["new"] == "slides":
             # Where the picked patch lies, on the slides' grid.
-            rows, cols = figures.SLIDE_GRID
+            rows, cols = position_tables.SLIDE_GRID
             patch = self.state.token - trace.num_prefix
             row, col = divmod(int(trace.patch_index[max(patch, 0)]), trace.grid[1])
             self._slide_place = (row * rows // trace.grid[0]) * cols + col * cols // trace.grid[1]
-            self._slide_dimension = min(self.state.dimension, figures.SLIDE_DIM - 1)
+            self._slide_dimension = min(self.state.dimension, position_tables.SLIDE_DIM - 1)
         self._own("setting")
 
     def _from_sum(self, change: Any) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from explorer.engine import trace_image
 from explorer.figures import position as figures
+from explorer.figures import position_tables
 from explorer.figures.matrix import Axis, symmetric_scale
 from explorer.interventions import Intervention
 from explorer.models import wrap_model
@@ -60,12 +61,12 @@ def test_the_sum_survives_dropped_and_shuffled_patches() -> None:
     trace = random_trace(Intervention(permutation=order, kept=(0, 5, 6, 15)))
     np.testing.assert_allclose(figures.tokens_before(trace) + trace.pos_embed, trace.tokens, atol=1e-5)
     # The tables belong to the places of the grid, all of them.
-    tables = figures.model_tables(trace)
+    tables = position_tables.model_tables(trace)
     np.testing.assert_array_equal(tables.tables["model"], trace.arrays.pos_embed[1:])
 
 
 def test_the_three_tables_have_one_size(trace: Trace) -> None:
-    tables = figures.model_tables(trace)
+    tables = position_tables.model_tables(trace)
     assert (tables.grid, tables.dim) == ((4, 4), 24)
     np.testing.assert_array_equal(tables.tables["model"], trace.pos_embed[1:])
     np.testing.assert_array_equal(tables.tables["1d"], sinusoidal_1d(16, 24))
@@ -74,35 +75,35 @@ def test_the_three_tables_have_one_size(trace: Trace) -> None:
 
 
 def test_the_slides_setting_needs_no_model() -> None:
-    tables = figures.slide_tables()
+    tables = position_tables.slide_tables()
     assert set(tables.tables) == {"1d", "2d"}
     np.testing.assert_array_equal(tables.tables["1d"], sinusoidal_1d(576, 256))
     np.testing.assert_array_equal(tables.tables["2d"], sinusoidal_2d(24, 24, 256))
 
 
 def test_a_table_that_cannot_be_made_is_left_out() -> None:
-    assert set(figures.model_tables(random_trace(embed_dim=26)).tables) == {"model", "1d"}
+    assert set(position_tables.model_tables(random_trace(embed_dim=26)).tables) == {"model", "1d"}
 
 
 def test_a_replaced_table_is_the_one_that_is_shown() -> None:
     own = sinusoidal_2d(4, 4, 24)
-    tables = figures.model_tables(random_trace(Intervention(pos_embed=own)))
+    tables = position_tables.model_tables(random_trace(Intervention(pos_embed=own)))
     np.testing.assert_array_equal(tables.tables["model"], own)
     assert not tables.prefix.any()
-    assert figures.model_tables(random_trace(Intervention(pos_embed=None))).kind == "none"
+    assert position_tables.model_tables(random_trace(Intervention(pos_embed=None))).kind == "none"
 
 
 def test_what_a_table_is_is_told_by_its_numbers(trace: Trace) -> None:
     rng = np.random.default_rng(0)
     two = sinusoidal_2d(4, 6, 32)
-    assert figures.position_kind(trace.pos_embed[1:], (4, 4)) == "learned"
-    assert figures.position_kind(np.zeros((16, 24), np.float32), (4, 4)) == "none"
-    assert figures.position_kind(two, (4, 6)) == "sinusoidal-2d"
-    assert figures.position_kind(two[:, rng.permutation(32)], (4, 6)) == "sinusoidal-2d"
-    assert figures.position_kind(sinusoidal_1d(24, 32), (4, 6)) == "sinusoidal-1d"
+    assert position_tables.position_kind(trace.pos_embed[1:], (4, 4)) == "learned"
+    assert position_tables.position_kind(np.zeros((16, 24), np.float32), (4, 4)) == "none"
+    assert position_tables.position_kind(two, (4, 6)) == "sinusoidal-2d"
+    assert position_tables.position_kind(two[:, rng.permutation(32)], (4, 6)) == "sinusoidal-2d"
+    assert position_tables.position_kind(sinusoidal_1d(24, 32), (4, 6)) == "sinusoidal-1d"
     almost = two.copy()
     almost[:, 5] += 0.02 * rng.standard_normal(24).astype(np.float32)
-    assert figures.position_kind(almost / np.abs(almost).max(), (4, 6)) == "learned"
+    assert position_tables.position_kind(almost / np.abs(almost).max(), (4, 6)) == "learned"
 
 
 def test_timms_own_two_dimensional_table_is_known_in_its_own_order() -> None:
@@ -112,15 +113,15 @@ def test_timms_own_two_dimensional_table_is_known_in_its_own_order() -> None:
         .numpy()
     )
     assert not np.allclose(timm, sinusoidal_2d(4, 6, 32))
-    assert figures.position_kind(timm, (4, 6)) == "sinusoidal-2d"
+    assert position_tables.position_kind(timm, (4, 6)) == "sinusoidal-2d"
 
 
 def test_scales_are_own_or_shared(trace: Trace) -> None:
-    tables = figures.model_tables(trace)
-    own = figures.table_scales(tables, same=False)
+    tables = position_tables.model_tables(trace)
+    own = position_tables.table_scales(tables, same=False)
     assert own["model"].high == pytest.approx(np.abs(tables.tables["model"]).max())
     assert own["1d"].high == own["2d"].high == 1.0
-    assert {scale.high for scale in figures.table_scales(tables, same=True).values()} == {1.0}
+    assert {scale.high for scale in position_tables.table_scales(tables, same=True).values()} == {1.0}
 
 
 def test_a_dimension_lies_on_the_grid_row_by_row() -> None:
@@ -158,7 +159,7 @@ def test_what_is_said_of_a_wave_makes_the_column(key: str, dim: int) -> None:
     table = sinusoidal_1d(rows * cols, dim) if key == "1d" else sinusoidal_2d(rows, cols, dim)
     n = np.arange(rows * cols)
     for dimension in range(dim):
-        wave = figures.wave_of(key, dimension, dim)  # type: ignore[arg-type]
+        wave = position_tables.wave_of(key, dimension, dim)  # type: ignore[arg-type]
         steps = {"n": n, "x": n % cols, "y": n // cols}[wave.over]
         made = getattr(np, wave.function)(2 * math.pi * steps / wave.wavelength)
         np.testing.assert_allclose(table[:, dimension], made, atol=1e-6)
@@ -201,5 +202,5 @@ def test_all_places_of_the_slides_grid_have_a_tile() -> None:
 
 
 def test_prefix_tokens_without_a_position_are_named() -> None:
-    assert figures.zero_rows(random_trace(no_embed_class=True, reg_tokens=2).arrays) == (0, 1, 2)
-    assert figures.zero_rows(random_trace().arrays) == ()
+    assert position_tables.zero_rows(random_trace(no_embed_class=True, reg_tokens=2).arrays) == (0, 1, 2)
+    assert position_tables.zero_rows(random_trace().arrays) == ()

@@ -1,0 +1,59 @@
+"""A state whose traces come from a small random model, without files and without a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from explorer.engine import trace_image
+from explorer.labels import Labels
+from explorer.models import wrap_model
+from explorer.samples import open_sample
+from explorer.state import ExplorerState
+from explorer.torch_compat import import_timm
+from explorer.tracer import Answerer, TraceAnswer
+
+SMALL = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 2, "num_classes": 5}
+
+
+def random_answerer(**arguments: Any) -> Answerer:
+    torch.manual_seed(2)
+    torch.set_num_threads(1)
+    module = import_timm().create_model("vit_tiny_patch16_224", pretrained=False, **(SMALL | arguments))
+    with torch.no_grad():
+        if module.patch_embed.proj.bias is not None:
+            module.patch_embed.proj.bias.normal_()
+    model = wrap_model(module, "random")
+    labels = Labels(ids=(), en=(), ja=())
+
+    def answer(request: Any, report: Any, cancelled: Any) -> TraceAnswer:
+        trace = trace_image(
+            model,
+            request.picture,
+            patch_size=request.patch_size or None,
+            image_size=request.image_size or None,
+            crop=request.crop,
+            intervention=request.intervention,
+        )
+        return TraceAnswer(request=request, trace=trace, labels=labels)
+
+    return answer
+
+
+def random_state(intervention: Any = None, **arguments: Any) -> ExplorerState:
+    """A state that has its first trace."""
+    state = ExplorerState(
+        picture=open_sample("chelsea"),
+        answerer=random_answerer(**arguments),
+        deliver=lambda call: call(),
+        intervention=intervention,
+    )
+    assert state.wait(60)
+    assert state.error is None, state.error
+    return state
+
+
+def shown(widget: Any) -> bool:
+    """Whether a widget takes part in the page."""
+    return widget.layout.display != "none" and widget.layout.visibility != "hidden"
