@@ -8,21 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.figures.matrix import Axis, MatrixFigure, symmetric_scale
+from explorer.figures.matrix import symmetric_scale
 from explorer.trace import Trace
 
 __all__ = [
     "ClassScore",
     "ScoreCheck",
+    "StripsFigure",
     "check_score",
     "margin",
     "pooled_sources",
-    "strip_figure",
+    "strips_figure",
     "top_classes",
     "vote_of",
 ]
-
-Floats = NDArray[np.float32] | NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +65,33 @@ class ScoreCheck:
     prob: float
     model_logit: float
     model_prob: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StripsFigure:
+    """Vectors of one length, one strip each, dimension below dimension.
+
+    Parameters
+    ----------
+    values : (n, D) float32 array
+    names, titles : tuple of str
+        What each vector is called in the readout, and above its strip.
+    reaches : tuple of float
+        The magnitude that takes the end colour of each strip.
+    title, caption, stem : str
+        Of the figure and of saved pictures.
+    axis : str
+        What the dimensions are called.
+    """
+
+    values: NDArray[np.float32]
+    names: tuple[str, ...]
+    titles: tuple[str, ...]
+    reaches: tuple[float, ...]
+    title: str
+    caption: str
+    axis: str
+    stem: str
 
 
 def top_classes(trace: Trace, count: int = 5) -> tuple[ClassScore, ...]:
@@ -135,7 +161,7 @@ def check_score(trace: Trace, index: int) -> ScoreCheck:
     if trace.logits is None or trace.probs is None:
         raise ValueError("a model without a class head has no classes to check")
     arrays = trace.arrays
-    y = arrays.read(trace.z[-1].astype(np.float64))  # type: ignore[arg-type]
+    y = arrays.read(trace.z[-1].astype(np.float64))
     votes = np.stack([head(vector) for head, vector in zip(arrays.heads, y, strict=True)]).astype(np.float64)
     logits = votes.mean(axis=0)
     shifted = np.exp(logits - logits.max())
@@ -174,35 +200,32 @@ def vote_of(trace: Trace, index: int, head: int = 0) -> tuple[NDArray[np.float32
     return column, trace.y[head] * column, bias
 
 
-def strip_figure(
-    values: Floats, *, name: str, dims: str, title: str, label: str, stem: str, marks: Sequence[int] = ()
-) -> MatrixFigure:
-    """A vector as a strip of one row, on its own symmetric scale.
+def strips_figure(
+    vectors: Sequence[tuple[str, str, NDArray[np.float32]]], *, title: str, caption: str, axis: str, stem: str
+) -> StripsFigure:
+    """Vectors of one length under each other, each on its own symmetric scale.
 
     Parameters
     ----------
-    values : (D,) array
-    name : str
-        What the row is.
-    dims : str
-        Name of the axis along it.
-    title, label, stem : str
-        Of the figure, of the colour bar, of the file.
-    marks : sequence of int
-        Dimensions that are named at the edge.
+    vectors : sequence of (str, str, (D,) array)
+        Symbol, title and values.
+    title, caption, axis, stem : str
+        As in :class:`StripsFigure`.
 
     Returns
     -------
-    MatrixFigure
-        (1, D).
+    StripsFigure
     """
-    return MatrixFigure(
-        values=np.asarray(values, dtype=np.float32)[None, :],
-        rows=Axis(name="", labels=(name,)),
-        cols=Axis(name=dims, marks={int(place): str(place) for place in marks}),
-        scale=symmetric_scale(values, label),
+    names, titles, rows = zip(*vectors, strict=True)
+    values = np.stack(rows).astype(np.float32)
+    values.flags.writeable = False
+    return StripsFigure(
+        values=values,
+        names=names,
+        titles=titles,
+        reaches=tuple(symmetric_scale(row).high for row in values),
         title=title,
+        caption=caption,
+        axis=axis,
         stem=stem,
-        aspect="fill",
-        binning="max",
     )

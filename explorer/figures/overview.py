@@ -32,6 +32,11 @@ class PipelineDrawing:
         What each drawn patch token holds; black for the others.
     prefix : tuple of str
         Names of the drawn tokens that are no patches, "" for the others.
+    grid : (rows, cols)
+    place : int
+        The patch of the photo that is picked, row by row; −1 for a token that is none.
+    gap : float
+        How wide a gap between two pieces is, in patches.
     strips : (4, rows, dims) float32 array
         Of each drawn token the first numbers of its embedding, of 𝑬_pos, of the sum and of 𝒛_L; NaN where tokens
         are left out.
@@ -47,6 +52,9 @@ class PipelineDrawing:
     rows: tuple[int | None, ...]
     thumbnails: NDArray[np.uint8]
     prefix: tuple[str, ...]
+    grid: tuple[int, int]
+    place: int
+    gap: float
     strips: NDArray[np.float32]
     reaches: NDArray[np.float32]
     picked: int
@@ -107,7 +115,7 @@ def exploded_patches(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
         Every pixel of every patch, with transparent gaps a fifth of a patch wide.
     """
     rows, cols = image.shape[0] // side, image.shape[1] // side
-    gap = max(1, round(side / 5))
+    gap = _gap(side)
     pieces = np.zeros((rows, side + gap, cols, side + gap, 4), dtype=np.uint8)
     pieces[:, :side, :, :side, :3] = image[: rows * side, : cols * side].reshape(rows, side, cols, side, 3)
     pieces[:, :side, :, :side, 3] = 255
@@ -143,11 +151,18 @@ def pipeline_drawing(trace: Trace, picked: int) -> PipelineDrawing:
         rows=rows,
         thumbnails=_thumbnails(trace, rows),
         prefix=tuple("" if t is None or t >= trace.num_prefix else trace.prefix_names[t] for t in rows),
+        grid=trace.grid,
+        place=int(trace.patch_index[picked - trace.num_prefix]) if picked >= trace.num_prefix else -1,
+        gap=_gap(trace.patch_size) / trace.patch_size,
         strips=strips,
         reaches=np.array(reach, dtype=np.float32),
         picked=rows.index(picked) if picked in rows else -1,
         read=tuple(place for place, token in enumerate(rows) if token in read),
     )
+
+
+def _gap(side: int) -> int:
+    return max(1, round(side / 5))
 
 
 def _thumbnails(trace: Trace, rows: Sequence[int | None]) -> NDArray[np.uint8]:

@@ -92,7 +92,8 @@ def patch_pixels(trace: Trace, token: int) -> NDArray[np.float32]:
     values = (patch * np.array(trace.spec.std) + np.array(trace.spec.mean)) * 255.0
     whole = np.rint(values)
     # Float32 leaves the pixels about 1e-5 beside the whole numbers that they were.
-    return np.where(np.abs(values - whole) < 1e-3, whole, values).astype(np.float32)
+    pixels: NDArray[np.float32] = np.where(np.abs(values - whole) < 1e-3, whole, values).astype(np.float32)
+    return pixels
 
 
 def patch_figure(trace: Trace, token: int, *, title: str, caption: str, stem: str) -> TilesFigure:
@@ -238,4 +239,4 @@ def normalised_value(trace: Trace, token: int, entry: int) -> NormalisedValue:
 
 
 def _channels(trace: Trace) -> int:
-    return trace.patches.shape[1] // trace.patch_size**2
+    return int(trace.patches.shape[1]) // trace.patch_size**2

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from html import escape
+from pathlib import Path
 from typing import Any, ClassVar
 
 import ipywidgets as W
@@ -12,19 +14,24 @@ from explorer.figures.classification import (
     check_score,
     margin,
     pooled_sources,
-    strip_figure,
+    strips_figure,
     top_classes,
     vote_of,
 )
+from explorer.novelty import NoveltyRule, probably_none, rule_for
 from explorer.panels.base import Shape, StagePanel, box, html
+from explorer.panels.numbers import difference, signed
+from explorer.resources import assets_path
 from explorer.state import ExplorerState
 from explorer.trace import Trace
-from explorer.widgets import MatrixView
 from explorer.widgets.choice import Choice
 from explorer.widgets.class_bars import ClassBars, ClassList
+from explorer.widgets.strips_view import StripsView
 
 __all__ = ["ClassificationPanel"]
 
+#: Folder of the bundled model.
+BUNDLED = "flexi"
 #: So many classes get a bar.
 _BARS = 7
 
@@ -34,7 +41,7 @@ class ClassificationPanel(StagePanel):
 
     stage = "classification"
     number = 6
-    watches: ClassVar[frozenset[str]] = frozenset({"trace"})
+    watches: ClassVar[frozenset[str]] = frozenset({"trace", "dimension"})
     footnotes = ("foot-head", "foot-epsilon")
 
     def __init__(self, state: ExplorerState, **options: Any) -> None:
@@ -90,30 +97,29 @@ class ClassificationPanel(StagePanel):
         self._answer.add_class("vx-class")
         self._bars = ClassBars()
         self._bars.observe(lambda change: self._choose(change["new"]), names="selected")
-        self._how_title = html("vx-subtitle")
         self._heads = Choice(kind="segments")
         self._heads.observe(lambda change: self._choose_head(change["new"]), names="value")
-        self._source, self._y, self._column, self._terms = (MatrixView(max_size=96) for _ in range(4))
+        self._strips = StripsView()
+        self._strips.observe(lambda change: self._pick_dimension(change["new"]), names="selected")
         self._sum = html("vx-fact", "vx-sum")
         self._check = html("vx-check")
         self._list = ClassList()
-        self._top = box(self._answer, self._bars, classes=["vx-columns", "vx-classification-main"])
-        self._way = box(self._column, self._terms, self._sum, classes=["vx-strips"])
+        self._reliability = html("vx-reliability")
         return (
-            self._top,
-            box(self._how_title, self._heads, classes=["vx-row", "vx-how"]),
-            box(self._source, self._y, classes=["vx-strips"]),
-            self._way,
-            self._check,
+            box(self._answer, self._bars, classes=["vx-columns", "vx-classification-main"]),
+            box(self._heads, self._strips, classes=["vx-strips"]),
+            box(self._sum, self._check, classes=["vx-columns", "vx-columns-2", "vx-classification-sum"]),
             self._list,
+            self._reliability,
         )
 
     def refresh(self, trace: Trace, changes: frozenset[str]) -> None:
         """Bring up to date what changed."""
-        language = self.state.language
-        for view in (self._bars, self._list, self._source, self._y, self._column, self._terms):
-            if view.language != language:
-                view.language = language
+        self._strips.selected = self.state.dimension
+        if changes.isdisjoint({"trace", "language"}):
+            return
+        for view in (self._bars, self._list, self._strips):
+            view.language = self.state.language
         best = top_classes(trace, _BARS)
         if "trace" in changes:
             self._index = best[0].index if best else -1
@@ -121,7 +127,6 @@ class ClassificationPanel(StagePanel):
         self._answer.value = self._answer_html(trace)
         self._show_bars(trace)
         self._show_heads(trace)
-        self._show_sources(trace)
         self._show_way(trace)
         self._show_list(trace)
 
@@ -137,8 +142,11 @@ class ClassificationPanel(StagePanel):
         trace = self.state.trace
         if trace is not None and isinstance(head, int) and head != self._head and 0 <= head < len(trace.y):
             self._head = head
-            self._show_sources(trace)
             self._show_way(trace)
+
+    def _pick_dimension(self, dimension: int) -> None:
+        if dimension >= 0:
+            self.state.dimension = dimension
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
@@ -155,7 +163,11 @@ class ClassificationPanel(StagePanel):
             if spec.projection_dim:
                 said += f"<p>{escape(say('projection', size=spec.projection_dim))}</p>"
             return said
-        warning = f"<p class='vx-warning'>{escape(say('random'))}</p>" if spec.random_weights else ""
+        warnings = [say("random")] if spec.random_weights else []
+        rule = _rule(trace)
+        if rule is not None and trace.logits is not None and probably_none(trace.logits, rule):
+            warnings.append(rule.sentence(spec.num_classes, self.state.language))
+        warning = "".join(f"<p class='vx-warning'>{escape(said)}</p>" for said in warnings)
         facts = ""
         ahead = margin(trace)
         if ahead is not None:
@@ -176,15 +188,12 @@ class ClassificationPanel(StagePanel):
                 "name": self.class_name(score.index),
                 "prob": score.prob,
                 "percent": _percent(score.prob),
-                "logit": _signed(score.logit, 2),
             }
             for score in best
         ]
         heading = {
             "title": say("bars-title", count=len(best), classes=trace.spec.num_classes),
             "hint": say("bars-hint"),
-            "probability": say("probability"),
-            "logit": say("logit"),
             "stem": self.stem("classes"),
         }
         self._bars.show(rows, heading, self._index)
@@ -196,53 +205,49 @@ class ClassificationPanel(StagePanel):
         names = trace.prefix_names[: len(trace.y)] if two else ("",)
         self._heads.show([{"value": place, "label": name} for place, name in enumerate(names)], self._head)
 
-    def _show_sources(self, trace: Trace) -> None:
-        say, head, kind = self.say, self._head, _kind(trace)
+    def _show_way(self, trace: Trace) -> None:
+        """How y comes out of the last layer, and the chosen class's logit and probability out of y."""
+        say, head, kind, index = self.say, self._head, _kind(trace), self._index
         token = trace.prefix_names[head] if kind == "distilled" else ""
         source = say(f"source-{kind}", layers=trace.spec.depth, **({"token": token} if token else {}))
-        sources = pooled_sources(trace)
-        shared = {"dims": say("dims"), "label": say("value")}
-        self._source.show(strip_figure(sources[head], name=source, title=source, stem=self.stem("source"), **shared))
         normed = kind in {"token", "distilled"} or trace.arrays.fc_norm is not None
-        title = say("y-title-norm" if normed else "y-title")
-        self._y.show(strip_figure(trace.y[head], name="y", title=title, stem=self.stem("y"), **shared))
+        symbol = "z" if kind in {"token", "distilled"} else say("pooled")
+        vectors = [
+            (symbol, source, pooled_sources(trace)[head]),
+            ("y", say("y-title-norm" if normed else "y-title"), trace.y[head]),
+        ]
+        has_classes = trace.logits is not None and index >= 0
+        self._sum.layout.display = self._check.layout.display = None if has_classes else "none"
+        title, stem = say("how-y"), self.stem("y")
+        if has_classes:
+            name = self.class_name(index)
+            column, terms, bias = vote_of(trace, index, head)
+            vectors += [("w", say("column-title", name=name), column), ("y · w", say("terms-title"), terms)]
+            title, stem = say("how-title", name=name), self.stem("class", str(index))
+            self._show_sum(trace, float(terms.astype("float64").sum()), bias)
+        caption = say("strips-caption")
+        self._strips.show(strips_figure(vectors, title=title, caption=caption, axis=say("dims"), stem=stem))
 
-    def _show_way(self, trace: Trace) -> None:
-        """How the chosen class gets its logit and its probability."""
-        has_classes = trace.logits is not None and self._index >= 0
-        for part in (self._how_title, self._way, self._check):
-            part.layout.display = None if has_classes else "none"
-        if not has_classes:
-            return
-        say, index, name = self.say, self._index, self.class_name(self._index)
-        column, terms, bias = vote_of(trace, index, self._head)
-        shared = {"dims": say("dims"), "label": say("value")}
-        self._how_title.value = escape(say("how-title", name=name))
-        title = say("column-title", name=name)
-        self._column.show(strip_figure(column, name=title, title=title, stem=self.stem("column", str(index)), **shared))
-        title = say("terms-title")
-        self._terms.show(strip_figure(terms, name=title, title=title, stem=self.stem("terms", str(index)), **shared))
-        total = float(terms.astype("float64").sum())
-        said = say("sum", sum=_signed(total, 4), bias=_signed(bias, 4), logit=_signed(total + bias, 4))
-        check = check_score(trace, index)
+    def _show_sum(self, trace: Trace, total: float, bias: float) -> None:
+        say, check = self.say, check_score(trace, self._index)
+        said = say("sum", sum=signed(total, 4), bias=signed(bias, 4), logit=signed(total + bias, 4))
         if len(check.votes) > 1:
-            votes = [_signed(vote, 4) for vote in check.votes]
-            said += " " + say("votes", first=votes[0], second=votes[1], logit=_signed(check.logit, 4))
-        self._sum.value = f"<p>{escape(said)}</p>"
+            votes = [signed(vote, 4) for vote in check.votes]
+            said += " " + say("votes", first=votes[0], second=votes[1], logit=signed(check.logit, 4))
+        softmax = say("softmax", classes=trace.spec.num_classes, prob=_percent(check.prob))
+        self._sum.value = f"<p>{escape(said)}<br>{escape(softmax)}</p>"
         rows = "".join(
-            f"<tr><th scope='row'>{escape(what)}</th><td>{_signed(own, 6)}</td><td>{_signed(again, 6)}</td>"
-            f"<td>{abs(own - again):.1e}</td></tr>"
+            f"<tr><th scope='row'>{escape(what)}</th><td>{signed(own, 6)}</td><td>{signed(again, 6)}</td>"
+            f"<td>{difference(own - again)}</td></tr>"
             for what, own, again in (
                 (say("logit"), check.model_logit, check.logit),
                 (say("probability"), check.model_prob, check.prob),
             )
         )
-        head = "".join(
-            f"<th scope='col'>{escape(say(key))}</th>" for key in ("check-own", "check-again", "check-difference")
-        )
-        softmax = say("softmax", classes=trace.spec.num_classes, prob=_percent(check.prob))
+        keys = ("check-own", "check-again", "check-difference")
+        head = "".join(f"<th scope='col'>{escape(say(key))}</th>" for key in keys)
         self._check.value = (
-            f"<h3 class='vx-subtitle'>{escape(say('check-title'))}</h3><p>{escape(softmax)}</p>"
+            f"<h3 class='vx-subtitle'>{escape(say('check-title'))}</h3>"
             f"<table class='vx-table'><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>"
         )
 
@@ -257,6 +262,24 @@ class ClassificationPanel(StagePanel):
             "more": say("list-more", count="{count}"),
         }
         self._list.show(names, heading)
+        rule = _rule(trace)
+        said = "" if rule is None else rule.reliability(self.state.language)
+        self._reliability.value = f"<p class='vx-quiet'>{escape(said)}</p>" if said else ""
+
+
+def _rule(trace: Trace) -> NoveltyRule | None:
+    """What tells photos that show none of the classes; None where answers mean nothing."""
+    spec = trace.spec
+    if trace.logits is None or spec.random_weights:
+        return None
+    # Rates were measured for bundled models, at the size that they were trained for.
+    folder = assets_path("models", BUNDLED if spec.name == "bundled" else spec.name)
+    measured = folder.is_dir() and spec.name == Path(spec.name).name and trace.image_size == spec.image_size
+    return _rules(folder if measured else None, spec.num_classes, trace.patch_size)
+
+
+# Reading the rules means hashing the weights; they do not change while a page is open.
+_rules = lru_cache(maxsize=32)(rule_for)
 
 
 def _kind(trace: Trace) -> str:
@@ -266,7 +289,3 @@ def _kind(trace: Trace) -> str:
 
 def _percent(prob: float) -> str:
     return f"{prob:.1%}" if prob >= 0.0005 else "< 0.1%"
-
-
-def _signed(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}".replace("-", "−")

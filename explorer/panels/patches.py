@@ -21,6 +21,7 @@ from explorer.figures.patches import (
 from explorer.formulas import formula
 from explorer.images import Cropping, display_crop, encode_image
 from explorer.panels.base import Shape, StagePanel, box, html
+from explorer.panels.numbers import difference, signed
 from explorer.state import ExplorerState
 from explorer.trace import Trace
 from explorer.widgets import MatrixView, PatchView, TilesView
@@ -62,16 +63,16 @@ class PatchesPanel(StagePanel):
         self._views = Choice(kind="segments")
         self._views.observe(lambda change: self._choose_view(change["new"]), names="value")
         self._count = html("vx-fact", "vx-count")
-        self._photo = PatchView()
+        self._photo = PatchView(max_size=640)
         self._photo.observe(lambda change: self._pick(change["new"]), names="selected")
         self._crop = CropPicker()
         self._crop.observe(lambda change: self._move(), names=["center_x", "center_y"])
         self._picked = html("vx-subtitle")
         self._hint = html("vx-hint")
         self._tile = TilesView()
-        self._worked = html("vx-normalised")
+        self._normalised = html("vx-normalised")
         self._channels_title = html("vx-subtitle")
-        self._channels = [MatrixView(max_size=330) for _ in range(_CHANNELS)]
+        self._channels = [MatrixView(max_size=460) for _ in range(_CHANNELS)]
         for channel, view in enumerate(self._channels):
             view.observe(self._pixel_listener(channel), names=["selected_row", "selected_col"])
         self._order = html("vx-fact")
@@ -80,8 +81,14 @@ class PatchesPanel(StagePanel):
         return (
             box(self._views, self._count, classes=["vx-row", "vx-patches-controls"]),
             box(
-                box(self._photo, self._crop, classes=["vx-patches-photo"]),
-                box(self._picked, self._hint, self._tile, self._worked, classes=["vx-patches-picked"]),
+                box(self._photo, classes=["vx-patches-photo"]),
+                box(
+                    self._picked,
+                    self._hint,
+                    box(self._tile, self._normalised, classes=["vx-columns", "vx-patches-close"]),
+                    self._crop,
+                    classes=["vx-patches-picked"],
+                ),
                 classes=["vx-columns", "vx-patches-main"],
             ),
             box(
@@ -260,17 +267,13 @@ class PatchesPanel(StagePanel):
             f"<p>{escape(say('entry', entry=entry, row=row, col=col, channel=say(f'channel-{channel}')))}</p>"
             f"<div class='vx-formula'>{formula('normalise')}</div>"
             f"<p class='vx-sum'>({pixel} / 255 − {number.mean:.4g}) / {number.std:.4g}"
-            f" = <b>{_signed(number.expected)}</b></p>"
+            f" = <b>{signed(number.expected, 5)}</b></p>"
         )
-        check = say("check", value=_signed(number.value), difference=f"{abs(number.value - number.expected):.0e}")
-        self._worked.value = f"{lines}<p class='vx-quiet'>{escape(check)}</p>"
+        check = say("check", value=signed(number.value, 5), difference=difference(number.value - number.expected))
+        self._normalised.value = f"{lines}<p class='vx-quiet'>{escape(check)}</p>"
 
 
 def _cropping(trace: Trace) -> Cropping:
     """The model's crop at the size of this run."""
     spec = trace.spec
     return Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
-
-
-def _signed(value: float) -> str:
-    return f"{value:.5f}".replace("-", "−")

@@ -16,10 +16,8 @@ function render({ model, el }) {
   const tools = element("div", "vxw-tools");
   const list = element("div", "vx-bars-list");
   const hint = element("div", "vxw-caption");
-  const columns = element("div", "vx-bar-row vx-bars-head");
-  for (const name of ["", "", "percent", "logit"]) columns.append(element("span", name ? `vx-bar-${name}` : ""));
   head.append(title, tools);
-  root.append(head, columns, list, hint);
+  root.append(head, list, hint);
   el.append(root);
 
   const font = () => getComputedStyle(root).fontFamily || "sans-serif";
@@ -40,8 +38,6 @@ function render({ model, el }) {
     const heading = model.get("heading");
     title.textContent = heading.title ?? "";
     hint.textContent = heading.hint ?? "";
-    columns.children[2].textContent = heading.probability ?? "";
-    columns.children[3].textContent = heading.logit ?? "";
     for (const [format, button] of buttons) {
       const label = fill(model.get("labels")[`save_${format}`]);
       button.title = label;
@@ -53,12 +49,11 @@ function render({ model, el }) {
     rows.forEach((row, place) => {
       const item = list.children[place];
       item.dataset.index = String(row.index);
-      const [name, track, percent, logit] = item.children;
+      const [name, track, percent] = item.children;
       name.textContent = row.name;
       name.title = row.name;
       track.firstChild.style.width = `${Math.max(row.prob * 100, 0.4)}%`;
       percent.textContent = row.percent;
-      logit.textContent = row.logit;
     });
     mark();
   };
@@ -68,7 +63,7 @@ function render({ model, el }) {
     item.type = "button";
     const track = element("span", "vx-bar-track");
     track.append(element("span", "vx-bar-fill"));
-    item.append(element("span", "vx-bar-name"), track, element("span", "vx-bar-percent"), element("span", "vx-bar-logit"));
+    item.append(element("span", "vx-bar-name"), track, element("span", "vx-bar-percent"));
     item.addEventListener("click", () => {
       model.set("selected", Number(item.dataset.index));
       model.save_changes();

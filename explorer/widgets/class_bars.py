@@ -19,11 +19,11 @@ class ClassBars(ExplorerWidget):
     Attributes
     ----------
     rows : list of dict
-        ``index``, ``name`` (text, whoever wrote it), ``prob`` (0 … 1), ``percent`` and ``logit`` (finished strings).
+        ``index``, ``name`` (text, whoever wrote it), ``prob`` (0 … 1) and ``percent`` (as it is written).
     selected : int
         Index of the chosen class; may be one that is not among the rows.
     heading : dict of str to str
-        ``title``, ``hint``, ``probability``, ``logit``, ``stem``.
+        ``title``, ``hint``, ``stem``.
     """
 
     _esm = bundle("class_bars.js")

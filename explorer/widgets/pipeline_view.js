@@ -17,7 +17,9 @@ function render({ model, el }) {
   const tools = element("div", "vxw-tools vx-pipe-tools");
   const scroller = element("div", "vx-pipe-scroll");
   const note = element("p", "vx-pipe-note");
-  root.append(scroller, note, tools);
+  const foot = element("div", "vx-pipe-foot");
+  foot.append(note, tools);
+  root.append(scroller, foot);
   el.append(root);
 
   const style = getComputedStyle(root);
@@ -28,12 +30,11 @@ function render({ model, el }) {
     return Object.fromEntries(Object.entries(names).map(([key, name]) => [key, style.getPropertyValue(`--vx-${name}`).trim() || PAPER[key]]));
   };
 
-  const bytes = (value) => byteArray(value);
-  const address = (value, type) => (bytes(value).length ? `data:${type};base64,${base64(bytes(value))}` : "");
+  const address = (value, type) => (byteArray(value).length ? `data:${type};base64,${base64(byteArray(value))}` : "");
   const pictures = () => ({
     photo: address(model.get("photo"), "image/jpeg"),
     pieces: address(model.get("pieces"), "image/png"),
-    thumbnails: model.get("thumbnails").map((data) => address(data, "image/png")),
+    thumbnails: model.get("thumbnails"),
     strips: floats(model.get("strips")),
   });
   const drawn = (colors, leads) => pipelineSvg(model.get("drawing"), pictures(), colors, measurer(font()), font(), leads);

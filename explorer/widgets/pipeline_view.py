@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import traitlets
 
 from explorer.figures.overview import PipelineDrawing
 from explorer.images import Pixels, encode_image
-from explorer.widgets._esm import bundle
+from explorer.widgets._esm import bundle, stylesheet
 from explorer.widgets.base import ExplorerWidget
 
 __all__ = ["PipelineView"]
@@ -25,17 +26,18 @@ class PipelineView(ExplorerWidget):
         Rows, finished strings and sizes; see :meth:`show`.
     photo, pieces : bytes
         JPEG of the photo, PNG of its patches pulled apart.
-    thumbnails : list of bytes
-        PNG of each drawn token's patch.
+    thumbnails : list of str
+        Each drawn token's patch as the address of a PNG, "" for tokens that are none.
     strips : bytes
         float32, (4, rows, dims).
     """
 
     _esm = bundle("pipeline_view.js")
+    _css = stylesheet()
     drawing = traitlets.Dict().tag(sync=True)
     photo = traitlets.Bytes(b"").tag(sync=True)
     pieces = traitlets.Bytes(b"").tag(sync=True)
-    thumbnails = traitlets.List(traitlets.Bytes()).tag(sync=True)
+    thumbnails = traitlets.List(traitlets.Unicode()).tag(sync=True)
     strips = traitlets.Bytes(b"").tag(sync=True)
 
     def show_photo(self, pixels: Pixels) -> None:
@@ -80,18 +82,24 @@ class PipelineView(ExplorerWidget):
         with self.hold_sync():
             self.pieces = encode_image(drawing.pieces)
             self.thumbnails = [
-                encode_image(tile) if kind == "patch" else b""
-                for tile, kind in zip(drawing.thumbnails, kinds, strict=True)
+                _address(tile) if kind == "patch" else "" for tile, kind in zip(drawing.thumbnails, kinds, strict=True)
             ]
             self.strips = np.ascontiguousarray(drawing.strips, dtype=np.float32).tobytes()
             self.drawing = {
                 "rows": rows,
+                "grid": list(drawing.grid),
+                "place": drawing.place,
+                "gap": drawing.gap,
                 "dims": int(drawing.strips.shape[2]),
                 "reaches": [float(reach) for reach in drawing.reaches],
                 "texts": dict(texts),
                 "sizes": dict(sizes),
                 "chain": list(chain),
-                "pooled": sum(row["read"] for row in rows) > 2,
+                "pooled": len(drawing.read) > 2,
                 "stages": {stage: dict(entry) for stage, entry in stages.items()},
                 "stem": stem,
             }
+
+
+def _address(pixels: Pixels) -> str:
+    return "data:image/png;base64," + base64.b64encode(encode_image(pixels)).decode("ascii")

@@ -5,7 +5,7 @@ import { escapeXml, shortened, wrapped } from "./scene.js";
 
 /**
  * @typedef {{name: string, kind: "prefix" | "patch" | "gap", picked: boolean, read: boolean}} Row
- * @typedef {{rows: Row[], dims: number, reaches: number[], texts: Record<string, string>, sizes: Record<string, string>,
+ * @typedef {{rows: Row[], grid: number[], place: number, dims: number, reaches: number[], texts: Record<string, string>, sizes: Record<string, string>,
  *   chain: string[], pooled: boolean, stages: Record<string, {number: number, name: string}>}} Drawing
  * @typedef {{photo: string, pieces: string, thumbnails: string[], strips: Float32Array}} Pictures
  * @typedef {{ink: string, muted: string, line: string, surface: string, accent: string, soft: string}} Theme
@@ -85,12 +85,24 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
       draw.arrow(PHOTO + 7, middle, PHOTO + 37, middle),
       draw.title(250, 210, texts.patches, null),
       draw.image(250, TOP, PHOTO, PHOTO, pictures.pieces, false, 0),
+      pickedPiece(250, TOP),
       draw.label(250 + PHOTO / 2, foot, "", texts.patchShape),
       draw.arrow(463, middle, 489, middle),
       rows.map((row, index) => thumbnail(row, index)).join(""),
-      draw.label(513, foot, "x_{p}", sizes.patches, 105),
+      draw.label(513, foot, "x_{p}", sizes.patches, 150),
     ].join(""),
   );
+
+  // The picked patch among the pieces, whose gaps are a fifth of a patch wide.
+  function pickedPiece(x, y) {
+    const [gridRows, gridCols] = drawing.grid;
+    if (drawing.place < 0) return "";
+    const unit = PHOTO / (gridCols + (gridCols - 1) * drawing.gap);
+    const left = x + (drawing.place % gridCols) * unit * (1 + drawing.gap);
+    const high = PHOTO / (gridRows + (gridRows - 1) * drawing.gap);
+    const top = y + Math.floor(drawing.place / gridCols) * high * (1 + drawing.gap);
+    return draw.frame(left - 1.5, top - 1.5, unit + 3, high + 3, 2);
+  }
 
   function thumbnail(row, index) {
     const y = stackTop + index * pitch;
@@ -103,10 +115,10 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
   part("embedding", [536, 0, 116, foot + 16], (badge) =>
     [
       draw.arrow(536, middle, 558, middle),
-      draw.title(562, 90, texts.projection, badge, "middle"),
+      draw.title(545, 100, texts.projection, badge, "middle"),
       draw.box(564, TOP + 30, 62, PHOTO - 60),
       draw.math(595, middle, "E", 34),
-      draw.label(595, foot, "", sizes.weight, 100),
+      draw.label(595, TOP + PHOTO - 8, "", sizes.weight, 100),
       draw.arrow(631, middle, 651, middle),
     ].join(""),
   );
@@ -197,12 +209,13 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
   );
 
   const lastPitch = Math.min(27, 196 / Math.max(rows.length, 1));
-  const lastTop = 352 + Math.max(0, (206 - lastPitch * rows.length + 6) / 2);
+  const chainY = 380;
+  // The first token stands on the line of the boxes that read it.
+  const lastTop = chainY - (lastPitch - 6) / 2;
   out.push(draw.path(`M726 ${flow}H752`), draw.head(760, flow));
   part("classification", [764, 346, 436, 248], (badge) => {
     const reads = rows.map((row, index) => (row.read ? index : -1)).filter((index) => index >= 0);
     const first = reads[0] ?? 0;
-    const chainY = 378;
     const from = lastTop + first * lastPitch + (lastPitch - 6) / 2;
     // CLS alone goes on to the head, or all that is pooled (and CLS with the distillation token).
     const start = reads.length > 1 ? bracket(reads) : [902, from];
@@ -219,7 +232,7 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
   function bracket(reads) {
     const top = lastTop + reads[0] * lastPitch;
     const bottom = lastTop + reads[reads.length - 1] * lastPitch + lastPitch - 6;
-    return { path: draw.path(`M902 ${top}H910V${bottom}H902M910 378H928`) };
+    return { path: draw.path(`M902 ${top}H910V${bottom}H902M910 ${chainY}H928`) };
   }
 
   function chain(x, y, width) {
@@ -245,14 +258,16 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
 
   function answer(x, y, width, height, badge) {
     const inner = width - 32;
-    const size = wrapped(texts.answer, inner, measure, 27, 700).length > 2 ? 21 : 27;
+    // As large as it goes in one line, else in two.
+    const fits = (size, most) => wrapped(texts.answer, inner, measure, size, 700).length <= most;
+    const size = [30, 27, 24, 22].find((each) => fits(each, 1)) ?? [26, 21].find((each) => fits(each, 2)) ?? 21;
     const lines = wrapped(texts.answer, inner, measure, size, 700);
     const shown = lines.length > 2 ? [lines[0], shortened(lines.slice(1).join(" "), inner, measure, size, 700)] : lines;
     const step = size * 1.2;
     const textTop = y + height / 2 - (shown.length * step + 34) / 2;
     return [
       `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="12" fill="${theme.soft}" stroke="${theme.accent}" stroke-width="2"/>`,
-      badge === null ? "" : draw.badge(x + width - 4, y + 2, badge),
+      badge === null ? "" : draw.badge(x + 4, y + 3, badge),
       shown
         .map((line, index) => draw.text(x + 18, textTop + step * (index + 0.5), shortened(line, inner, measure, size, 700), { size, weight: 700 }))
         .join(""),
