@@ -121,7 +121,7 @@ class ControlBar(W.VBox):
         self._other_open = name == _OTHER
         if self._other_open:
             self._show_other()
-        elif name != self.state.model:
+        elif name != self._current_model():
             self._ask(name, random_weights=False)
 
     def _load_other(self) -> None:

@@ -2,57 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
-import numpy as np
-import pytest
-
 from explorer.errors import ExplorerError
 from explorer.samples import open_sample
 from explorer.state import MEAN_OF_HEADS, ExplorerState
-from explorer.tracer import TraceAnswer, TraceRequest
-
-#: Depth, heads and native patch size of three models that exist in this test only.
-MODELS = {"bundled": (6, 6, 8), "shallow": (2, 3, 16), "tall": (12, 12, 8)}
-
-
-class Answerer:
-    """Answers with what the state reads of a trace: sizes, grid, names."""
-
-    def __init__(self) -> None:
-        self.requests: list[TraceRequest] = []
-
-    def __call__(self, request: TraceRequest, report: Any, cancelled: Any) -> TraceAnswer:
-        self.requests.append(request)
-        if request.model not in MODELS:
-            raise ExplorerError("model-unknown", name=request.model)
-        depth, heads, native = MODELS[request.model]
-        patch_size, image_size = request.patch_size or native, request.image_size or 64
-        side = image_size // patch_size
-        trace = SimpleNamespace(
-            spec=SimpleNamespace(depth=depth, heads=heads, dim=192),
-            grid=(side, side),
-            patch_index=np.arange(side * side),
-            num_prefix=1,
-            num_tokens=1 + side * side,
-            patch_size=patch_size,
-            image=np.zeros((image_size, image_size, 3), np.uint8),
-        )
-        return TraceAnswer(request=request, trace=trace, labels=None)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def answerer() -> Answerer:
-    return Answerer()
-
-
-@pytest.fixture
-def state(answerer: Answerer) -> Any:
-    state = ExplorerState(answerer=answerer, deliver=lambda call: call(), picture=open_sample("chelsea"))
-    assert state.wait(10)
-    yield state
-    state.close()
+from tests.standins import Answerer
 
 
 def test_starts_with_the_models_own_sizes_and_a_patch_in_the_middle(state: ExplorerState) -> None:
@@ -120,7 +73,8 @@ def test_a_failure_puts_the_inputs_back_and_keeps_what_is_shown(state: ExplorerS
     state.model = "no-such-model"
     assert state.wait(10)
     assert isinstance(state.error, ExplorerError)
-    assert state.failed is not None and state.failed.model == "no-such-model"
+    assert state.failed is not None
+    assert state.failed.model == "no-such-model"
     assert (state.model, state.patch_size, state.trace) == ("bundled", 16, shown)
     assert len(answerer.requests) == 1  # putting back asks for nothing
     state.dismiss()
@@ -132,7 +86,8 @@ def test_the_next_success_clears_the_error(state: ExplorerState) -> None:
     state.wait(10)
     state.model = "tall"
     assert state.wait(10)
-    assert state.error is None and state.failed is None
+    assert state.error is None
+    assert state.failed is None
 
 
 def test_a_broken_listener_is_reported_and_the_others_still_hear(state: ExplorerState) -> None:
