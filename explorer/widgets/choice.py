@@ -38,6 +38,8 @@ class Choice(anywidget.AnyWidget):
     value = traitlets.Union([traitlets.Int(), traitlets.Unicode()], default_value=0).tag(sync=True)
     label = traitlets.Unicode("").tag(sync=True)
     disabled = traitlets.Bool(False).tag(sync=True)
+    #: The last value that was among the options.
+    _last = traitlets.Any()
 
     def show(self, options: Sequence[dict[str, Any]], value: str | int) -> None:
         """Replace the options and the choice among them, in one message."""
@@ -48,5 +50,12 @@ class Choice(anywidget.AnyWidget):
     @traitlets.validate("value")
     def _among_options(self, proposal: dict[str, Any]) -> str | int:
         value: str | int = proposal["value"]
-        allowed = {option["value"] for option in self.options if not option.get("disabled")}
-        return value if not self.options or value in allowed else self.value
+        allowed = [option["value"] for option in self.options if not option.get("disabled")]
+        if not self.options or value in allowed:
+            self._last = value
+        # Messages of the front end are checked after they were written, so ``self.value`` may be the wrong one by now.
+        return self._last
+
+    @traitlets.default("_last")
+    def _first(self) -> str | int:
+        return self.value
