@@ -3,7 +3,7 @@
 import { axisItems, matrixLayout, nameOf, tickItems, tickText } from "./js/axes.js";
 import { colorBar } from "./js/bar.js";
 import { beyondScale, binned, cellCanvas, colorize, enlargedPng, extent } from "./js/heat.js";
-import { createFrame, stepped, watch } from "./js/frame.js";
+import { WIDEST, createFrame, longestOf, stepped, watch } from "./js/frame.js";
 import { floats, formatExact, formatFixed, formatShort } from "./js/numbers.js";
 import { colorOf, inkOn } from "./js/colors.js";
 
@@ -88,6 +88,12 @@ function render({ model, el }) {
     frame.draw(scene(frame.theme()));
     frame.setTexts();
     describe();
+    const longest = (name, count) => longestOf([...axis(name).labels, nameOf(axis(name), count - 1)]);
+    const named = [
+      [title("rows"), longest("rows", rows)],
+      [title("cols"), longest("cols", cols)],
+    ];
+    frame.reserveReadout([...named, [scale.label, WIDEST]], frame.label("matrix_hint"));
     redrawOver();
   }
 

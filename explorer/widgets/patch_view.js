@@ -1,7 +1,7 @@
 // A photo under the grid of its patches; a value may lie over each of them.
 
 import { beyondScale, cellCanvas, colorize, enlargedPng, extent } from "./js/heat.js";
-import { createFrame, watch } from "./js/frame.js";
+import { WIDEST, createFrame, watch } from "./js/frame.js";
 import { byteArray, floats, formatExact } from "./js/numbers.js";
 import { COVER, chipItems, greyscale, gridLines, nextToken, outline, photoBar, photoLayout } from "./js/photo.js";
 
@@ -97,7 +97,14 @@ function render({ model, el }) {
     frame.draw(scene(frame.theme()));
     frame.setTexts();
     describe();
+    const value = scale() ? [[scale().label, WIDEST]] : [];
+    const last = ["patch", "row", "column"].map((key) => [frame.label(key), String(count())]);
+    frame.reserveReadout([...last, ...value], hint());
     redrawOver();
+  }
+
+  function hint() {
+    return frame.label(model.get("interactive") ? "patches_hint" : "patches_hint_still");
   }
 
   function scene(theme) {
@@ -177,7 +184,7 @@ function render({ model, el }) {
     const selected = model.get("selected");
     const token = hover >= 0 ? hover : selected;
     if (token >= 0 && token < count()) frame.setReadout(pairs(token));
-    else frame.setReadout(frame.label(model.get("interactive") ? "patches_hint" : "patches_hint_still"));
+    else frame.setReadout(hint());
   }
 
   function describe() {

@@ -1,7 +1,7 @@
 // Small multiples: heat maps or RGB pictures of one size, side by side on one scale.
 
 import { colorBar } from "./js/bar.js";
-import { createFrame, stepped, watch } from "./js/frame.js";
+import { WIDEST, createFrame, longestOf, stepped, watch } from "./js/frame.js";
 import { beyondScale, binned, cellCanvas, colorize, enlargedPng, extent, opaque } from "./js/heat.js";
 import { byteArray, floats, formatExact } from "./js/numbers.js";
 import { outline } from "./js/photo.js";
@@ -68,7 +68,14 @@ function render({ model, el }) {
     const [count, rows, cols] = shape();
     const { title } = model.get("heading");
     stage.setAttribute("aria-label", frame.label("tiles_aria", { title, count, rows, cols }).trim());
+    const longest = longestOf(model.get("captions"));
+    const last = pairs({ tile: 0, row: rows - 1, col: cols - 1 });
+    frame.reserveReadout([["", longest], ...last.slice(1, 3), [valueName(), WIDEST]], frame.label("tiles_hint"));
     redrawOver();
+  }
+
+  function valueName() {
+    return values ? scale().label : frame.label("rgb");
   }
 
   /** One small canvas a tile. Where the screen has fewer pixels than cells, values are averaged, not left out. */
@@ -136,16 +143,13 @@ function render({ model, el }) {
     if (row < 0) return found;
     found.push([rows || frame.label("row"), String(row)], [cols || frame.label("column"), String(col)]);
     const at = (tile * high + row) * wide + col;
-    if (values) found.push([scale().label, formatExact(values[at], frame.label("missing"))]);
-    else found.push([frame.label("rgb"), Array.from(rgb.subarray(at * 3, at * 3 + 3)).join(", ")]);
+    const exact = () => formatExact(values[at], frame.label("missing"));
+    found.push([valueName(), values ? exact() : Array.from(rgb.subarray(at * 3, at * 3 + 3)).join(", ")]);
     return found;
   }
 
   function tell() {
-    const tile = model.get("selected");
-    if (hover) frame.setReadout(pairs(hover));
-    else if (tile >= 0 && tile < shape()[0]) frame.setReadout(pairs({ tile, row: -1, col: -1 }));
-    else frame.setReadout(frame.label("tiles_hint"));
+    frame.setReadout(hover ? pairs(hover) : frame.label("tiles_hint"));
   }
 
   function placeAt(event) {

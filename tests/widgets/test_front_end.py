@@ -95,17 +95,20 @@ def test_cells_have_their_colours_and_are_crisp(front_end: FrontEnd) -> None:
     assert seen == {tuple(low), tuple(high)}
 
 
-def test_hovering_reads_the_exact_value_and_tells_nobody(front_end: FrontEnd) -> None:
+@pytest.mark.parametrize("width", [300, 700])
+def test_hovering_reads_the_exact_value_and_tells_nobody(front_end: FrontEnd, width: int) -> None:
     values = np.random.default_rng(0).random((65, 65)).astype(np.float32)
     labels = ["CLS", *(f"patch {n}" for n in range(1, 65))]
     view = MatrixView(matrix(values, rows=Axis(name="query ↓", labels=labels), cols=Axis(name="key →", labels=labels)))
-    widget = front_end.mount("m", view)
+    widget = front_end.mount("m", view, width)
     stage = widget.locator(".vxw-stage")
     expect(widget.locator(".vxw-readout")).to_have_text(view.labels["matrix_hint"])
     before = widget.bounding_box()
     seen = set()
-    for place in ({"x": 150, "y": 120}, {"x": 300, "y": 300}, {"x": 420, "y": 210}):
-        stage.hover(position=place)
+    box = stage.bounding_box()
+    assert box is not None
+    for across, down in ((0.3, 0.2), (0.5, 0.5), (0.6, 0.35)):
+        stage.hover(position={"x": across * box["width"], "y": down * box["height"]})
         found = re.fullmatch(r"query (\S.*) key (\S.*) attention (\S+)", read(widget))
         assert found, read(widget)
         row, col = labels.index(found[1]), labels.index(found[2])

@@ -11,6 +11,8 @@ import { TEXT_SIZE, shortened } from "./scene.js";
 
 const LINE = 24;
 const TICK = 5;
+/** A row's label, its tick, and the margins of the label once it is chosen. */
+const AROUND = TICK + 9;
 const ROW_SPACING = 27;
 const LARGEST_CELL = 72;
 /** A cell may shrink to this share of its size to come out at whole pixels of the screen. */
@@ -69,14 +71,17 @@ export function matrixLayout(input) {
   const { width, rows, cols, rowAxis, colAxis, scale, measure } = input;
   const labels = barLabels(scale, input.beyond);
   const barWidth = uprightBarWidth(labels, measure);
-  const widest = (texts) => Math.ceil(Math.max(0, ...texts.map((text) => measure(text))));
+  // Whether the bar stands or lies must not hang on its numbers: pictures side by side are to look alike.
+  const nominal = Math.max(uprightBarWidth(["−0.0123"], measure), barWidth - 24);
+  const widest = (texts) => Math.ceil(texts.reduce((most, text) => Math.max(most, measure(text, TEXT_SIZE, 600)), 0));
   const numbers = [String(rowAxis.first + rows - 1), ...Object.values(rowAxis.marks)];
-  let gutter = widest(numbers) + TICK + 6;
+  let gutter = widest(numbers) + AROUND;
 
   let upright = true;
   let cells = cellSize(input, width - gutter - barWidth);
   const wanted = cellSize(input, Math.max(width - gutter, 1));
-  if (cells.width * cols < 0.72 * wanted.width * cols || cells.height * rows < 96) {
+  const typical = cellSize(input, width - gutter - nominal);
+  if (typical.width < 0.72 * wanted.width || typical.height * rows < 96) {
     upright = false;
     cells = wanted;
   }
@@ -86,7 +91,7 @@ export function matrixLayout(input) {
   const rowNames = rowAxis.labels.length && cells.height >= 20 ? widest(rowAxis.labels) : Infinity;
   const allRows = rowNames <= Math.min(180, width * 0.35);
   if (allRows) {
-    gutter = Math.max(gutter, rowNames + TICK + 6);
+    gutter = Math.max(gutter, rowNames + AROUND);
     cells = cellSize(input, space());
   }
 

@@ -1,7 +1,7 @@
 // What stands around every drawing: title, buttons, readout, caption; its size, its colours, its keyboard.
 
 import { fill } from "./numbers.js";
-import { measurer, paint } from "./scene.js";
+import { measurer, paint, wrapped } from "./scene.js";
 import { savePicture } from "./save.js";
 
 /**
@@ -15,6 +15,44 @@ const DOWN =
   '<svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" fill="none" stroke="currentColor" ' +
   'stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round">' +
   '<path d="M8 2v8M4.5 6.8 8 10.3l3.5-3.5M3 13.5h10"/></svg>';
+
+/** The widest number that a readout can hold. */
+export const WIDEST = "−1.23456789×10⁻¹⁰";
+
+const READOUT_LINE = 27;
+const READOUT_GAP = 16;
+
+/**
+ * The longest of some texts, by what is about its width: wide characters count twice.
+ * @param {string[]} texts
+ * @returns {string}
+ */
+export function longestOf(texts) {
+  let [longest, most] = ["", -1];
+  for (const text of texts) {
+    let size = 0;
+    for (const sign of text) size += sign > "\u2e80" ? 2 : 1;
+    if (size > most) [longest, most] = [text, size];
+  }
+  return longest;
+}
+
+/**
+ * How many lines some boxes of these widths take.
+ * @param {number[]} widths
+ * @param {number} room
+ * @returns {number}
+ */
+export function linesOf(widths, room) {
+  let [lines, used] = [1, 0];
+  for (const width of widths) {
+    if (used > 0 && used + READOUT_GAP + width > room) [lines, used] = [lines + 1, width];
+    else used += (used > 0 ? READOUT_GAP : 0) + width;
+    // One that is wider than the room is broken itself.
+    if (width > room) lines += Math.ceil(width / room) - 1;
+  }
+  return lines;
+}
 
 let serial = 0;
 
@@ -206,6 +244,19 @@ export function createFrame(el, model, parts) {
           return pair;
         }),
       );
+    },
+    /**
+     * Keep the room free that the readout may take, so that nothing below it moves under the pointer.
+     * @param {[string, string][]} pairs The longest that there can be.
+     * @param {string} hint
+     */
+    reserveReadout(pairs, hint) {
+      const widths = pairs.map(([name, what], index) => {
+        const value = index === pairs.length - 1;
+        return (name ? frame.measure(`${name} `) : 0) + frame.measure(what, value ? 18 : 16, 600);
+      });
+      const lines = Math.max(linesOf(widths, width), wrapped(hint, width, frame.measure).length);
+      readout.style.minHeight = `${lines * READOUT_LINE}px`;
     },
     /** Say something to a screen reader. */
     say(text) {

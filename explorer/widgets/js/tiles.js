@@ -6,6 +6,8 @@ const GAP = 10;
 const TIGHT = 4;
 const CAPTION = 24;
 const SMALLEST = 24;
+/** From this width on the colour bar stands beside the tiles. */
+const UPRIGHT = 440;
 /** A tile with a caption is not made narrower than this, as long as fewer columns help. */
 const NARROWEST = 48;
 
@@ -47,7 +49,8 @@ export function tilesLayout({ width, shape, captions, columns, maxTile, ratio, s
     const beside = fitted(width - barWidth);
     const lines = Math.ceil(count / beside.across);
     const high = lines * (rows * beside.cell + caption + gap);
-    if (high >= 110 && beside.cell >= 0.8 * cell && beside.across === across) {
+    // A question of the width alone, so that pictures side by side look alike.
+    if (high >= 110 && width >= UPRIGHT) {
       upright = true;
       ({ across, cell } = beside);
     }

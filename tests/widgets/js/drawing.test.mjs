@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { matrixLayout, nameOf, tickItems, tickText, ticks } from "../../../explorer/widgets/js/axes.js";
 import { barLabels } from "../../../explorer/widgets/js/bar.js";
 import { MISSING, colorOf, inkOn, levels, lookup, valueAt } from "../../../explorer/widgets/js/colors.js";
-import { stepped } from "../../../explorer/widgets/js/frame.js";
+import { linesOf, longestOf, stepped } from "../../../explorer/widgets/js/frame.js";
 import { beyondScale, binned, colorize, extent, opaque } from "../../../explorer/widgets/js/heat.js";
 import * as numbers from "../../../explorer/widgets/js/numbers.js";
 import { nextToken, photoLayout } from "../../../explorer/widgets/js/photo.js";
@@ -208,6 +208,13 @@ test("arrow keys stay inside, and begin at the first cell", () => {
   assert.deepEqual(stepped(key("End"), 1, 1, 3, 4), [1, 3]);
   assert.deepEqual(stepped(key("End", { ctrlKey: true }), 1, 1, 3, 4), [2, 3]);
   assert.equal(stepped(key("a"), 1, 1, 3, 4), null);
+});
+
+test("room for the longest readout", () => {
+  assert.equal(longestOf(["patch 1", "パッチ1", "abc"]), "patch 1");
+  assert.equal(longestOf(["patch", "パッチ1", "abc"]), "パッチ1");
+  assert.equal(longestOf([]), "");
+  assert.deepEqual([linesOf([100, 100], 216), linesOf([100, 100], 215), linesOf([50, 450], 200)], [1, 2, 4]);
 });
 
 test("from patches to prefix tokens and back, over those that were dropped", () => {
