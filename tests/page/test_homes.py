@@ -19,6 +19,7 @@ from playwright.sync_api import Page, expect
 from explorer.serving.shell import STAGES
 from explorer.texts import catalogue, text
 from tests.page.harness import Guard, Server, start_command, wait_ready, wait_shown
+from tests.page.wire import Wire
 
 SERVE_NOTEBOOK = """
 import sys
@@ -189,15 +190,24 @@ def test_a_kernel_that_died_is_said_in_words(
 def test_a_connection_that_breaks_off_is_said_and_comes_back(
     serve_notebook: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
 ) -> None:
-    server = serve_notebook("import ipywidgets\nipywidgets.IntText(description='number')")
-    page = new_page(server.url)
+    server = serve_notebook(
+        "import ipywidgets\nbutton = ipywidgets.Button(description='0')\n"
+        "button.on_click(lambda _: setattr(button, 'description', str(int(button.description) + 1)))\nbutton"
+    )
+    wire = Wire(int(server.url.rsplit(":", 1)[1]))
+    page = new_page(wire.url)
     guard().allow("console error")
-    expect(page.get_by_role("spinbutton")).to_be_visible(timeout=30_000)
-    # What a bad wireless network does: the socket is closed, by neither side.
-    page.evaluate("vxConnection.socket.close()")
+    button = page.locator("#vx-cells button")
+    expect(button).to_have_text("0", timeout=30_000)
+    wire.cut()
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text(text("shell.reconnecting", "en"))
+    expect(alert).to_contain_text(text("shell.reconnecting", "en"), timeout=10_000)
+    wire.mend()
     expect(alert).to_be_hidden(timeout=30_000)
+    button.click()
+    expect(button).to_have_text("1", timeout=15_000)
+    page.goto("about:blank")
+    wire.close()
 
 
 def test_a_server_that_stopped_is_said_in_words(

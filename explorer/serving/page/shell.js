@@ -157,6 +157,7 @@
   const PATIENCE = 8;
   const PAUSE = 2;
   let asking = false;
+  let connected = false;
 
   /** Asks the server, until the connection is back, why it ended. */
   async function diagnose(address) {
@@ -187,6 +188,7 @@
       if (!/\/api\/kernels\/[^/]+\/channels/.test(address.pathname)) return;
       window.vxConnection.socket = this;
       this.addEventListener("open", () => {
+        connected = true;
         if (current === "reconnecting" || current === "lost-server") quiet();
       });
       this.addEventListener("message", (event) => {
@@ -194,9 +196,13 @@
         else received(event.data);
       });
       this.addEventListener("close", () => {
-        if (leaving) return;
-        if (current !== "lost-server") alertWith("reconnecting", { waiting: true });
-        diagnose(address);
+        connected = false;
+        // Most connections are back before a reader has noticed anything.
+        setTimeout(() => {
+          if (leaving || connected) return;
+          if (current !== "lost-server") alertWith("reconnecting", { waiting: true });
+          diagnose(address);
+        }, 1000);
       });
     }
   };
