@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from explorer import hub, hub_worker
 from explorer.errors import ExplorerError
@@ -74,6 +77,36 @@ def test_download_then_cache(standin: StandinHub, cache: Path) -> None:
     assert hub.cached(NAME) == hub.fetch(NAME) == hub.fetch(f"timm/{NAME}") == folder
     assert hub.cached_models() == (NAME,)
     assert len(standin.requests) == before
+
+
+def test_downloaded_model_runs(standin: StandinHub, cache: Path) -> None:
+    """From the Hub's answer to a class by name: the way that the page and a notebook take."""
+    from explorer import load_model, trace_image
+
+    standin.repos[REPO] = Repo(small_vit(classes=4))
+    told: list[int] = []
+    model = load_model(NAME, progress=lambda done, _total: told.append(done))
+    assert told
+    assert not model.spec.random_weights
+    assert (model.spec.depth, model.spec.dim, model.spec.num_classes) == (1, 16, 4)
+    picture = io.BytesIO()
+    Image.effect_mandelbrot((50, 40), (-3, -2.5, 2, 2.5), 50).save(picture, "png")
+    trace = trace_image(model, picture.getvalue())
+    assert trace.probs is not None
+    assert model.labels.name(int(trace.probs.argmax())).startswith("kind ")
+
+
+def test_commands(standin: StandinHub, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from explorer.cli import main
+
+    standin.repos[REPO] = Repo(small_vit())
+    assert main(["download", NAME, "--lang", "en"]) == 0
+    assert main(["download", NAME, "--lang", "en"]) == 0
+    said = capsys.readouterr().out
+    assert "ready" in said
+    assert "already" in said
+    assert main(["models", "--lang", "en"]) == 0
+    assert f"{NAME}  [downloaded]" in capsys.readouterr().out
 
 
 def test_slow_download_is_cancelled_at_once(standin: StandinHub, cache: Path) -> None:
@@ -245,8 +278,6 @@ def test_worker_names_blobs_by_checksum(standin: StandinHub, cache: Path) -> Non
 
 def test_every_failure_has_its_sentence() -> None:
     source = Path(hub.__file__).read_text("utf-8") + Path(hub_worker.__file__).read_text("utf-8")
-    import re
-
     codes = set(re.findall(r'"((?:model|download)-[a-z-]+)"', source))
     assert len(codes) > 15
     for language in LANGUAGES:
