@@ -1,31 +1,26 @@
-"""Stage 5: attention, a layer and a head at a time."""
+"""Stage 5: attention in the hand, and at a glance."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any, ClassVar
 
 import ipywidgets as W
-import numpy as np
 
-from explorer.figures.attention import attention_figure, head_attention, layer_scale, strongest_keys
-from explorer.figures.matrix import Scale
-from explorer.images import display_crop, encode_image
-from explorer.panels.base import Shape, StagePanel, box, html
+from explorer.figures.attention_layers import MAX_ROLLOUT_TOKENS
+from explorer.figures.patches import under_grid
+from explorer.images import Cropping, display_crop, encode_image
+from explorer.panels.base import Shape, StagePanel, box
 from explorer.state import MEAN_OF_HEADS, ExplorerState
 from explorer.trace import Trace
+from explorer.widgets.attention_view import ROLLOUT, AttentionView
 from explorer.widgets.choice import Choice
-from explorer.widgets.matrix_view import MatrixView
-from explorer.widgets.patch_view import PatchView
 
 __all__ = ["AttentionPanel"]
 
-_STRONGEST = 3
-
 
 class AttentionPanel(StagePanel):
-    """Where every token looks: on the photo, and as the whole T × T matrix."""
+    """Where every token looks, in every head: on the photo, as a matrix, and all layers together."""
 
     stage = "attention"
     number = 5
@@ -33,9 +28,10 @@ class AttentionPanel(StagePanel):
     formulas = ("attention",)
 
     def __init__(self, state: ExplorerState, **options: Any) -> None:
-        self._log = False
-        self._attention: tuple[object, np.ndarray] | None = None
-        self._scale: tuple[object, Scale] | None = None
+        #: Rollout is a matter of this stage alone: everywhere else a head is a head.
+        self._rollout = False
+        #: While controls are being set from the state they have nothing to tell it.
+        self._following = False
         super().__init__(state, **options)
 
     def shapes(self, trace: Trace) -> Sequence[Shape]:
@@ -49,143 +45,97 @@ class AttentionPanel(StagePanel):
         )
 
     def build(self, trace: Trace) -> Sequence[W.Widget]:
-        """Controls above, photo and matrix side by side."""
+        """Controls above, everything else in one view."""
         self._layer = Choice(kind="slider")
         self._head = Choice(kind="slider")
         self._query = Choice(kind="slider")
-        self._scales = Choice(kind="segments")
         for control, name in ((self._layer, "layer"), (self._head, "head"), (self._query, "query")):
             control.add_class(f"vx-{name}")
-        self._layer.observe(lambda change: self._write("layer", change["new"]), names="value")
-        self._head.observe(lambda change: self._write("head", change["new"]), names="value")
-        self._query.observe(lambda change: self._write("token", change["new"]), names="value")
-        self._scales.observe(lambda change: self._set_log(change["new"] == "log"), names="value")
-        self._photo = PatchView()
-        self._photo.observe(lambda change: self._write("token", change["new"]), names="selected")
-        self._strongest = html("vx-fact")
-        self._matrix = MatrixView()
-        self._matrix.observe(lambda change: self._write("token", change["new"]), names="selected_row")
-        self._note = html("vx-fact")
+        self._view = AttentionView()
+        for control, trait in (
+            (self._layer, "layer"),
+            (self._head, "head"),
+            (self._query, "token"),
+        ):
+            control.observe(lambda change, trait=trait: self._write({trait: change["new"]}), names="value")
+        self._view.observe(lambda _change: self._take(), names=["layer", "head", "token"])
+        self._view.observe(lambda _change: self._show_controls(), names="direction")
         return (
-            box(self._layer, self._head, self._query, self._scales, classes=["vx-row", "vx-attention-controls"]),
-            box(
-                box(self._photo, self._strongest, classes=["vx-attention-photo"]),
-                box(self._matrix, classes=["vx-attention-matrix"]),
-                classes=["vx-columns", "vx-columns-2"],
-            ),
-            self._note,
+            box(self._layer, self._head, self._query, classes=["vx-row", "vx-attention-controls"]),
+            self._view,
         )
 
     def refresh(self, trace: Trace, changes: frozenset[str]) -> None:
-        """Redraw what changed."""
-        if not changes.isdisjoint({"trace", "language"}):
-            self._show_controls(trace)
-        if "trace" in changes:
-            self._show_photo(trace)
-        state = self.state
-        self._layer.value, self._head.value, self._query.value = state.layer, state.head, state.token
-        if not changes.isdisjoint({"trace", "language", "layer", "head"}):
-            self._show_matrix(trace)
-        self._show_query(trace)
+        """Bring controls and view to what the state says."""
+        if "head" in changes and not self._following:
+            self._rollout = False
+        if self._rollout and trace.num_tokens > MAX_ROLLOUT_TOKENS:
+            self._rollout = False
+        self._following = True
+        try:
+            if not changes.isdisjoint({"trace", "language"}):
+                self._view.language = self.state.language
+                self._offer(trace)
+            if "trace" in changes:
+                self._show_trace(trace)
+            self._show_controls()
+        finally:
+            self._following = False
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
-    def _show_controls(self, trace: Trace) -> None:
-        say, spec, state = self.say, trace.spec, self.state
-        for control, key in (
-            (self._layer, "layer"),
-            (self._head, "head"),
-            (self._query, "query"),
-            (self._scales, "scale"),
-        ):
-            control.label = say(key)
-        self._layer.show([_numbered(index) for index in range(spec.depth)], state.layer)
-        mean = {"value": MEAN_OF_HEADS, "label": say("head-mean")}
-        self._head.show([mean, *(_numbered(index) for index in range(spec.heads))], state.head)
+    def _offer(self, trace: Trace) -> None:
+        say, spec = self.say, trace.spec
+        heads = [{"value": MEAN_OF_HEADS, "label": say("head-mean")}, *(_numbered(n) for n in range(spec.heads))]
+        if trace.num_tokens <= MAX_ROLLOUT_TOKENS:
+            heads.append({"value": ROLLOUT, "label": say("head-rollout")})
         tokens = [{"value": n, "label": self.token_name(n)} for n in range(trace.num_tokens)]
-        self._query.show(tokens, state.token)
-        scales = [{"value": "linear", "label": say("scale-linear")}, {"value": "log", "label": say("scale-log")}]
-        self._scales.show(scales, "log" if self._log else "linear")
-        self._photo.language = self._matrix.language = state.language
+        self._layer.show([_numbered(n) for n in range(spec.depth)], self.state.layer)
+        self._head.show(heads, self._open_head)
+        self._query.show(tokens, self.state.token)
+        self._layer.label, self._head.label = say("layer"), say("head")
 
-    def _show_photo(self, trace: Trace) -> None:
-        picture = self.state.picture
-        if picture is None:
+    @property
+    def _open_head(self) -> int:
+        return ROLLOUT if self._rollout else self.state.head
+
+    def _show_trace(self, trace: Trace) -> None:
+        state = self.state
+        if state.picture is None:
             return
-        photo = display_crop(picture, trace.spec, center=self.state.crop)
-        self._photo.show_image(
-            encode_image(photo, "jpeg"), "image/jpeg", grid=trace.grid, prefix_names=trace.prefix_names
-        )
+        spec = trace.spec
+        cropping = Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
+        photo = under_grid(display_crop(state.picture, cropping, state.crop), trace)
+        self._view.show(trace, encode_image(photo, "jpeg"), layer=state.layer, head=self._open_head, token=state.token)
 
-    def _show_matrix(self, trace: Trace) -> None:
-        say, layer, head = self.say, self.state.layer, self.state.head
-        attention, scale = self._values(trace), self._layer_scale(trace)
-        if head == MEAN_OF_HEADS:
-            title = say("matrix-title-mean", layer=layer + 1, heads=trace.spec.heads)
-        else:
-            title = say("matrix-title", layer=layer + 1, head=head + 1)
-        figure = attention_figure(
-            attention,
-            scale,
-            query=say("axis-query"),
-            key=say("axis-key"),
-            tokens=[self.token_name(n) for n in range(trace.num_tokens)],
-            num_prefix=trace.num_prefix,
-            title=title,
-            caption=say("matrix-caption"),
-            stem=self._stem(),
-        )
-        self._matrix.show(figure)
-        note = say(
-            "scale-note-log" if self._log else "scale-note",
-            high=f"{scale.high:.3g}",
-            uniform=f"{1 / trace.num_tokens:.2g}",
-        )
-        self._note.value = escape(note)
-
-    def _stem(self, *parts: str) -> str:
-        head = self.state.head
-        return self.stem(f"layer{self.state.layer + 1}", "mean" if head == MEAN_OF_HEADS else f"head{head + 1}", *parts)
-
-    def _show_query(self, trace: Trace) -> None:
-        token, attention = self.state.token, self._values(trace)
-        name = self.token_name(token)
-        self._photo.title = self.say("photo-title", token=name)
-        self._photo.stem = self._stem("photo", f"token{token}")
-        self._photo.selected = token
-        self._photo.show_values(attention[token], self._layer_scale(trace))
-        self._matrix.selected_row = token
-        items = [
-            self.say("strongest-item", token=self.token_name(key), weight=f"{weight:.3f}")
-            for key, weight in strongest_keys(attention, token, _STRONGEST)
-        ]
-        comma = "、" if self.state.language == "ja" else ", "
-        self._strongest.value = escape(self.say("strongest", token=name, list=comma.join(items)))
-
-    # -- values, remembered while layer and head stay --------------------------------------------------------------
-
-    def _values(self, trace: Trace) -> np.ndarray:
-        key = (trace, self.state.layer, self.state.head)
-        if self._attention is None or self._attention[0] != key:
-            self._attention = (key, head_attention(trace, self.state.layer, self.state.head))
-        return self._attention[1]
-
-    def _layer_scale(self, trace: Trace) -> Scale:
-        key = (trace, self.state.layer, self.state.language, self._log)
-        if self._scale is None or self._scale[0] != key:
-            self._scale = (key, layer_scale(trace, self.state.layer, self.say("scale-label"), log=self._log))
-        return self._scale[1]
+    def _show_controls(self) -> None:
+        state, view = self.state, self._view
+        self._query.label = self.say("query" if view.direction == "looks" else "key")
+        self._layer.value, self._head.value, self._query.value = state.layer, self._open_head, state.token
+        with view.hold_sync():
+            view.layer, view.head, view.token = state.layer, self._open_head, state.token
+            view.stem = self.stem()
 
     # -- what the user does ----------------------------------------------------------------------------------------
 
-    def _write(self, name: str, value: int) -> None:
-        if value >= 0 or (name == "head" and value == MEAN_OF_HEADS):
-            setattr(self.state, name, value)
+    def _take(self) -> None:
+        """What the view says; all of it, since a click on the wall opens a layer and a head together."""
+        view = self._view
+        self._write({"layer": view.layer, "head": view.head, "token": view.token})
 
-    def _set_log(self, log: bool) -> None:
-        if log != self._log and self.state.trace is not None:
-            self._log = log
-            self.refresh(self.state.trace, frozenset({"layer"}))
+    def _write(self, values: dict[str, int]) -> None:
+        """Bring a choice to the state; it comes back by :meth:`refresh`."""
+        if self._following or self.state.trace is None:
+            return
+        rollout = values.get("head") == ROLLOUT
+        if "head" in values and rollout != self._rollout:
+            self._rollout = rollout
+            self.refresh(self.state.trace, frozenset())
+        if rollout:
+            del values["head"]
+        with self.state.batch():
+            for name, value in values.items():
+                setattr(self.state, name, value)
 
 
 def _numbered(index: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import anywidget
 import traitlets
@@ -13,11 +13,9 @@ from explorer.texts import LANGUAGES, catalogue
 
 __all__ = ["ExplorerWidget", "scale_state"]
 
-_SECTION = "widgets."
-
 
 class ExplorerWidget(anywidget.AnyWidget):
-    """An anywidget whose words come from section ``widgets`` of the catalogues.
+    """An anywidget whose words come from section ``widgets`` of the catalogues, and from others that a class names.
 
     Attributes
     ----------
@@ -26,6 +24,8 @@ class ExplorerWidget(anywidget.AnyWidget):
     labels : dict of str to str
         The front end's words in that language, placeholders still in them. Follows ``language``.
     """
+
+    _sections: ClassVar[tuple[str, ...]] = ("widgets",)
 
     language = traitlets.Enum(tuple(LANGUAGES), default_value="en").tag(sync=True)
     labels = traitlets.Dict(read_only=True).tag(sync=True)
@@ -38,15 +38,20 @@ class ExplorerWidget(anywidget.AnyWidget):
 
     @traitlets.default("labels")
     def _default_labels(self) -> dict[str, str]:
-        return _words(self.language)
+        return _words(self.language, self._sections)
 
     @traitlets.observe("language")
     def _on_language(self, change: Any) -> None:
-        self.set_trait("labels", _words(change.new))
+        self.set_trait("labels", _words(change.new, self._sections))
 
 
-def _words(language: str) -> dict[str, str]:
-    return {key.removeprefix(_SECTION): words for key, words in catalogue(language).items() if key.startswith(_SECTION)}
+def _words(language: str, sections: tuple[str, ...]) -> dict[str, str]:
+    """Entries without their section's name; of equal ones, those of the section that is named first."""
+    words: dict[str, str] = {}
+    for section in reversed(sections):
+        entries = ((key, entry) for key, entry in catalogue(language).items() if key.startswith(f"{section}."))
+        words |= {key.removeprefix(f"{section}."): entry for key, entry in entries}
+    return words
 
 
 def scale_state(scale: Scale) -> dict[str, Any]:
