@@ -17,10 +17,10 @@ from explorer.tracer import Answerer, TraceAnswer
 SMALL = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 2, "num_classes": 5}
 
 
-def random_answerer(**arguments: Any) -> Answerer:
+def random_answerer(architecture: str = "vit_tiny_patch16_224", **arguments: Any) -> Answerer:
     torch.manual_seed(2)
     torch.set_num_threads(1)
-    module = import_timm().create_model("vit_tiny_patch16_224", pretrained=False, **(SMALL | arguments))
+    module = import_timm().create_model(architecture, pretrained=False, **(SMALL | arguments))
     with torch.no_grad():
         if module.patch_embed.proj.bias is not None:
             module.patch_embed.proj.bias.normal_()

@@ -237,7 +237,9 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
 
   function chain(x, y, width) {
     const gap = 22;
-    const needs = drawing.chain.map((text) => Math.max(52, draw.width(text, TEXT, 600) + 22));
+    // Two words stand below each other.
+    const labels = drawing.chain.map((text) => text.split(/ (.*)/, 2).filter(Boolean));
+    const needs = labels.map((words) => Math.max(52, ...words.map((word) => draw.width(word, words.length > 1 ? 16 : TEXT, 600) + 22)));
     const total = needs.reduce((sum, need) => sum + need, 0) + gap * (needs.length - 1);
     const stretch = Math.min(1, (width - gap * (needs.length - 1)) / (total - gap * (needs.length - 1)));
     let left = x;
@@ -245,7 +247,12 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
     needs.forEach((need, index) => {
       const wide = need * stretch;
       items.push(draw.box(left, y - 24, wide, 48));
-      items.push(draw.text(left + wide / 2, y, shortened(drawing.chain[index], wide - 8, measure, TEXT, 600), { anchor: "middle", weight: 600 }));
+      const words = labels[index];
+      const size = words.length > 1 ? 16 : TEXT;
+      words.forEach((word, line) => {
+        const lineY = y + (line - (words.length - 1) / 2) * 19;
+        items.push(draw.text(left + wide / 2, lineY, shortened(word, wide - 8, measure, size, 600), { anchor: "middle", weight: 600, size }));
+      });
       if (index < needs.length - 1) items.push(draw.arrow(left + wide + 2, y, left + wide + gap - 2, y));
       else {
         items.push(draw.arrow(left + wide / 2, y + 24, left + wide / 2, 430));
