@@ -212,8 +212,10 @@ def _matrix(values: NDArray[np.float32], rows: Axis, cols: Axis, title: str, lab
         scale=symmetric_scale(values, label),
         title=title,
         stem=stem,
+        # Of a patch of 32 × 32 pixels many weights share a cell: their mean would be next to nothing.
+        binning="max",
         # A matrix that is far longer than wide would be a hair line with square cells.
-        aspect="equal" if 1 / 6 <= values.shape[0] / values.shape[1] <= 1.5 else "fill",
+        aspect="equal" if 1 / 6 <= values.shape[0] / values.shape[1] <= 3 else "fill",
     )
 
 

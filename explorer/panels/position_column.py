@@ -9,8 +9,8 @@ from typing import Any
 import ipywidgets as W
 
 from explorer.figures import position as figures
-from explorer.figures import position_tables
 from explorer.figures.matrix import Axis, Scale
+from explorer.figures.position_tables import PositionTables, wave_of
 from explorer.formulas import formula
 from explorer.panels.base import box, html
 from explorer.panels.numbers import size
@@ -50,7 +50,7 @@ class TableColumn:
         self._say = say
         self._picked = picked
         self._quiet = False
-        self._tables: position_tables.PositionTables | None = None
+        self._tables: PositionTables | None = None
         self._name = ""
         self._hidden = True
         self._words = ""
@@ -82,9 +82,7 @@ class TableColumn:
         """The table's numbers, None where there is no such table."""
         return None if self._tables is None else self._tables.tables.get(self.key)
 
-    def use(
-        self, tables: position_tables.PositionTables, name: str, missing: str, language: str, *, words: str
-    ) -> None:
+    def use(self, tables: PositionTables, name: str, missing: str, language: str, *, words: str) -> None:
         """Take another set of tables.
 
         Parameters
@@ -181,7 +179,7 @@ class TableColumn:
             return ""
         if self.key == "model":
             return self._words
-        wave = position_tables.wave_of("1d" if self.key == "1d" else "2d", dimension, tables.dim)
+        wave = wave_of("1d" if self.key == "1d" else "2d", dimension, tables.dim)
         return say(f"wave-{wave.over}", function=wave.function, i=wave.pair, length=size_of_wave(wave.wavelength))
 
     def show_similarity(self, query: Any, missing: str, stem: str) -> None:
