@@ -31,7 +31,7 @@ function render({ model, el }) {
 
   const style = getComputedStyle(root);
   let plotly = null;
-  let closed = false;
+  const closing = new AbortController();
   let failure = "";
   let drawing = Promise.resolve();
   let width = 0;
@@ -59,10 +59,10 @@ function render({ model, el }) {
   /** Draw the newest figure; one drawing at a time, since plotly's are asynchronous. */
   function draw() {
     setTexts();
-    if (!plotly || !width || closed) return;
+    if (!plotly || !width || closing.signal.aborted) return;
     drawing = drawing.then(async () => {
       const newest = figure();
-      if (closed || !newest || plot.vxShown === `${width} ${model.get("figure_json")}`) return;
+      if (closing.signal.aborted || !newest || plot.vxShown === `${width} ${model.get("figure_json")}`) return;
       if (plainTitle(newest)) delete newest.layout.title;
       const { data, layout } = dressed(newest, themeOf(style), place());
       const first = !plot.classList.contains("js-plotly-plot");
@@ -100,7 +100,7 @@ function render({ model, el }) {
 
   function load() {
     failure = "";
-    loadPlotly(model, model.get("version")).then(
+    loadPlotly(model, model.get("version"), closing.signal).then(
       (library) => {
         plotly = library;
         draw();
@@ -140,7 +140,7 @@ function render({ model, el }) {
   for (const event of events) model.on(event, redraw);
   draw();
   return () => {
-    closed = true;
+    closing.abort();
     resize.disconnect();
     sight.disconnect();
     for (const event of events) model.off(event, redraw);

@@ -115,22 +115,10 @@ function render({ model, el }) {
   function scene(theme) {
     const { plot, cell } = layout;
     const { canvas, steps } = drawn;
-    const items = [
-      {
-        kind: "image",
-        x: plot.x,
-        y: plot.y,
-        // The last bin may stand for fewer values than the others, and is drawn as wide.
-        width: drawn.cols * steps[1] * cell.width,
-        height: drawn.rows * steps[0] * cell.height,
-        source: canvas,
-        href: () => enlargedPng(canvas),
-      },
-    ];
-    if (items[0].width > plot.width + 1e-6 || items[0].height > plot.height + 1e-6) {
-      // … but not beyond the frame.
-      items[0] = { ...items[0], width: plot.width, height: plot.height };
-    }
+    const { x, y, width, height } = plot;
+    // The last bin may stand for fewer values than the others; it is drawn as much narrower.
+    const crop = [shape()[1] / steps[1], shape()[0] / steps[0]];
+    const items = [{ kind: "image", x, y, width, height, crop, source: canvas, href: () => enlargedPng(canvas) }];
     if (Math.min(cell.width, cell.height) >= ROOMY) items.push(...gaps(theme), ...hatches(theme), ...printed());
     items.push(...axisItems(layout, theme));
     items.push(

@@ -269,6 +269,7 @@ export function createFrame(el, model, parts) {
     },
     destroy() {
       observer.disconnect();
+      screen.removeEventListener("change", watchScreen);
       root.remove();
     },
   };
@@ -292,16 +293,27 @@ export function createFrame(el, model, parts) {
     paint(context, items, font());
   }
 
-  let ratio = frame.ratio;
-  const observer = new ResizeObserver(() => {
+  function resized() {
     const now = Math.floor(root.clientWidth);
     if (now > 0 && (now !== width || frame.ratio !== ratio)) {
       width = now;
       ratio = frame.ratio;
       parts.resized(width);
     }
-  });
+  }
+
+  let ratio = frame.ratio;
+  const observer = new ResizeObserver(resized);
   observer.observe(root);
+  // A window that is moved to a projector keeps its size, but not its pixels.
+  let screen = null;
+  function watchScreen() {
+    screen?.removeEventListener("change", watchScreen);
+    screen = window.matchMedia(`(resolution: ${frame.ratio}dppx)`);
+    screen.addEventListener("change", watchScreen);
+    if (width > 0) resized();
+  }
+  watchScreen();
   return frame;
 }
 

@@ -11,37 +11,41 @@ const PATIENCE = 20_000;
  * RequireJS, which Voilà's page has, would catch it.
  * @param {object} model Of a chart that can ask.
  * @param {string} version
+ * @param {AbortSignal} signal Ends the asking, when the chart is closed.
  * @returns {Promise<any>}
  */
-export function loadPlotly(model, version) {
-  const key = `__vitExplorerPlotly_${version}`;
-  // A page remembers only a library that came: a chart that was closed while it asked does not spoil it for others.
-  shared[key] ??= { waiting: null };
-  const library = shared[key];
-  library.waiting ??= request(model)
-    .then(unpacked)
-    .then(run)
-    .catch((error) => {
-      library.waiting = null;
-      throw error;
-    });
-  return library.waiting;
-}
-
-function request(model) {
+export function loadPlotly(model, version, signal) {
+  const library = (shared[`__vitExplorerPlotly_${version}`] ??= { asked: -Infinity, loading: null, waiting: [] });
+  if (library.loading) return library.loading;
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      model.off("msg:custom", listener);
-      reject(new Error("timeout"));
-    }, PATIENCE);
-    function listener(message, buffers) {
-      if (message.kind !== "library") return;
-      clearTimeout(timer);
-      model.off("msg:custom", listener);
-      resolve(buffers[0]);
+    library.waiting.push([resolve, reject]);
+    function ask() {
+      // One chart asks for all. A busy kernel answers late; a chart that was closed meanwhile gets no answer.
+      if (library.loading || performance.now() - library.asked < PATIENCE) return;
+      library.asked = performance.now();
+      model.send({ kind: "library" });
     }
+    function listener(message, buffers) {
+      if (message.kind !== "library" || library.loading) return;
+      const loading = (library.loading = unpacked(buffers[0]).then(run));
+      const all = library.waiting.splice(0);
+      loading.then(
+        (plotly) => all.forEach(([done]) => done(plotly)),
+        (error) => {
+          Object.assign(library, { loading: null, asked: -Infinity });
+          all.forEach(([, failed]) => failed(error));
+        },
+      );
+    }
+    const timer = setInterval(ask, PATIENCE);
+    const stop = () => {
+      clearInterval(timer);
+      model.off("msg:custom", listener);
+    };
+    library.waiting.push([stop, stop]);
+    signal.addEventListener("abort", stop);
     model.on("msg:custom", listener);
-    model.send({ kind: "library" });
+    ask();
   });
 }
 

@@ -3,6 +3,7 @@
 /**
  * @typedef {object} Item
  * @property {"rect" | "line" | "text" | "image"} kind
+ * @property {[number, number]} [crop] Of an image, how much is shown of its source's width and height.
  * @typedef {{width: number, height: number, items: object[]}} Scene
  */
 
@@ -29,7 +30,9 @@ export function paint(context, items, font) {
     else if (item.kind === "image") {
       context.imageSmoothingEnabled = item.smooth === true;
       context.imageSmoothingQuality = "high";
-      context.drawImage(item.source, item.x, item.y, item.width, item.height);
+      const { source, x, y, width, height } = item;
+      const [wide, high] = item.crop ?? [source.width, source.height];
+      context.drawImage(source, 0, 0, wide, high, x, y, width, height);
     }
   }
   context.globalAlpha = 1;
@@ -200,7 +203,11 @@ function svgItem(item, hatches) {
   const box = `x="${round(item.x)}" y="${round(item.y)}" width="${round(item.width)}" height="${round(item.height)}"`;
   if (item.kind === "image") {
     const style = item.smooth ? "" : ' style="image-rendering:pixelated"';
-    return `<image ${box} preserveAspectRatio="none"${style}${alpha} href="${item.href()}"/>`;
+    const rest = `preserveAspectRatio="none"${style}${alpha} href="${item.href()}"/>`;
+    if (!item.crop) return `<image ${box} ${rest}`;
+    const [wide, high] = item.crop.map(round);
+    const all = `width="${item.source.width}" height="${item.source.height}"`;
+    return `<svg ${box} viewBox="0 0 ${wide} ${high}" preserveAspectRatio="none"><image ${all} ${rest}</svg>`;
   }
   const radius = item.radius ? ` rx="${item.radius}"` : "";
   const stroke = item.stroke ? ` stroke="${escapeXml(item.stroke)}" stroke-width="${item.lineWidth ?? 1}"` : "";
