@@ -46,11 +46,10 @@ function render({ model, el }) {
   function texts() {
     const { title: heading, caption, stem } = model.get("heading");
     const [rowStep, colStep] = drawn.steps;
-    const notes = [];
-    if (rowStep * colStep > 1) {
-      notes.push(frame.label(`binned_${model.get("binning")}`, { rows: rowStep, cols: colStep }));
-    }
-    return { title: heading, caption, stem, notes };
+    const texts = { title: heading, caption, stem };
+    if (rowStep * colStep === 1) return { ...texts, notes: [], aside: "" };
+    const note = frame.label(`binned_${model.get("binning")}`, { rows: rowStep, cols: colStep });
+    return { ...texts, notes: [note], aside: frame.label("binned_exact") };
   }
 
   function readValues() {
@@ -279,7 +278,7 @@ function render({ model, el }) {
     const [rows, cols] = shape();
     const { title: heading } = model.get("heading");
     const label = frame.label("matrix_aria", { title: heading, rows, cols, row: title("rows"), col: title("cols") });
-    stage.setAttribute("aria-label", label);
+    stage.setAttribute("aria-label", label.replace(/^[.。]\s*/, ""));
     stage.setAttribute("aria-roledescription", frame.label("matrix_role"));
   }
 

@@ -36,7 +36,8 @@ function render({ model, el }) {
   function texts() {
     const { title, caption, note, stem } = model.get("heading");
     const notes = steps > 1 ? [frame.label("binned_mean", { rows: steps, cols: steps })] : [];
-    return { title, caption: [caption, note].filter(Boolean).join("\n"), stem, notes };
+    const aside = steps > 1 ? frame.label("binned_exact") : "";
+    return { title, caption: [caption, note].filter(Boolean).join("\n"), stem, notes, aside };
   }
 
   function readValues() {

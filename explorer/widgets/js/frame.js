@@ -145,7 +145,7 @@ export function watch(model, kinds, update, answered) {
  * @param {string} parts.kind Class name of the widget.
  * @param {(width: number) => void} parts.resized Draw anew at this width.
  * @param {(theme: Theme) => import("./scene.js").Scene} parts.scene The drawing as it is saved.
- * @param {() => {title: string, caption: string, notes: string[], stem: string}} parts.texts
+ * @param {() => {title: string, caption: string, notes: string[], aside?: string, stem: string}} parts.texts
  */
 export function createFrame(el, model, parts) {
   serial += 1;
@@ -220,7 +220,8 @@ export function createFrame(el, model, parts) {
       caption.textContent = texts.caption;
       caption.hidden = !texts.caption;
       const said = texts.notes.filter(Boolean);
-      notes.replaceChildren(...said.map((note) => element("div", "", note)));
+      // What is said of the readout belongs to the page only, not to a saved picture.
+      notes.replaceChildren(...said.map((note) => element("div", "", [note, texts.aside].filter(Boolean).join(" "))));
       notes.hidden = said.length === 0;
       buttons.name(frame.label, texts.title || texts.stem);
     },
