@@ -5,6 +5,7 @@ import { AttentionStore } from "./js/attention_store.js";
 import { placesOf } from "./js/attention_layout.js";
 import { photoPane, stripPane } from "./js/attention_photo.js";
 import { matrixPane } from "./js/attention_matrix.js";
+import { distancePane, wallPane } from "./js/attention_wall.js";
 import { element, watch } from "./js/frame.js";
 import { byteArray, fill, floats, formatExact, formatShort } from "./js/numbers.js";
 import { greyscale } from "./js/photo.js";
@@ -53,6 +54,8 @@ function render({ model, el }) {
     get log() {
       return model.get("log");
     },
+    /** The layer that was asked for, which may still be on its way. */
+    wantedLayer: () => Math.min(model.get("layer"), store.run.layers - 1),
     /** The token that is pointed at, else the chosen one. */
     get token() {
       return pointed.token >= 0 ? pointed.token : Math.min(model.get("token"), store.run.tokens - 1);
@@ -113,6 +116,12 @@ function render({ model, el }) {
       });
       return [[view.label(`most-${view.direction}`), best.join(" · ")]];
     },
+    /** Which head it is, and how far it looks. */
+    aboutHead({ layer, head }) {
+      const distance = view.distances[layer * store.run.heads + head];
+      const said = Number.isNaN(distance ?? NaN) ? "…" : view.label("distance-read", { distance: distance.toFixed(2) });
+      return [["", view.headTitle(head, layer)], [view.label("distance-short"), said]];
+    },
     spoken() {
       const told = view.readout();
       return typeof told === "string" ? told : `${view.name(view.token)}: ${told.map((pair) => pair.join(" ")).join(", ")}`;
@@ -149,6 +158,8 @@ function render({ model, el }) {
     },
   };
 
+  const heading = (key) => ({ key, title: part("heading"), sentence: part("sentence") });
+  const headings = [heading("hand")];
   const controls = part("controls");
   const choices = {
     direction: segments(controls, "vxa-direction", ["looks", "seen"], (direction) => view.choose({ direction })),
@@ -161,7 +172,14 @@ function render({ model, el }) {
   const main = part("main");
   const large = photoPane(part("photo", main), view);
   const matrix = matrixPane(part("matrix", main), view);
-  const panes = [strip, large, matrix];
+  headings.push(heading("glance"));
+  const arrange = part("controls");
+  choices.wall_kind = segments(arrange, "vxa-kind", ["token", "matrix"], (kind) => view.choose({ wall_kind: kind }));
+  choices.wall_order = segments(arrange, "vxa-order", ["head", "distance"], (order) => view.choose({ wall_order: order }));
+  const glance = part("glance");
+  const wall = wallPane(part("wall", glance), view);
+  const distance = distancePane(part("distance", glance), view);
+  const panes = [strip, large, matrix, wall, distance];
 
   /** What follows the pointer. */
   function paint() {
@@ -181,6 +199,12 @@ function render({ model, el }) {
     choices.direction.set(...words("direction", ["looks", "seen"]), view.direction);
     choices.log.set(...words("scale", ["linear", "log"]), view.log);
     choices.per_head.set(...words("common", ["one", "own"]), model.get("per_head"));
+    choices.wall_kind.set(...words("wall-kind", ["token", "matrix"]), model.get("wall_kind"));
+    choices.wall_order.set(...words("wall-order", ["head", "distance"]), model.get("wall_order"));
+    for (const { key, title, sentence } of headings) {
+      title.textContent = label(`${key}-title`);
+      sentence.textContent = label(`${key}-sentence`);
+    }
     warning.textContent = model.get("per_head") ? label("scale-note-own") : "";
   }
 
@@ -234,8 +258,8 @@ function render({ model, el }) {
 
   const kinds = {
     run: "run", places: "run", image: "image", mime: "image", highs: "summaries", distances: "summaries",
-    layer: "layer", head: "layer", token: "token", direction: "draw", log: "draw", per_head: "draw", labels: "draw",
-    stem: "draw", wall: "wall", wall_kind: "wall", wall_order: "wall",
+    layer: "layer", head: "layer", token: "token", direction: "draw", log: "colors", per_head: "colors",
+    labels: "draw", stem: "draw", wall: "wall", wall_shape: "wall", wall_kind: "sort", wall_order: "sort",
   };
   const stop = watch(model, kinds, update, answered);
 
@@ -244,14 +268,21 @@ function render({ model, el }) {
     if (dirty.has("run") || dirty.has("summaries")) readSummaries();
     if (dirty.has("run") || dirty.has("layer")) followLayer();
     if (dirty.has("image")) readImage();
-    if (["run", "layer", "draw", "summaries"].some((kind) => dirty.has(kind))) redraw();
-    else if (dirty.has("token")) paint();
+    const any = (...names) => names.some((kind) => dirty.has(kind));
+    if (any("run", "wall", "colors", "summaries")) wall.refill();
+    if (any("run", "layer", "draw", "colors", "summaries")) redraw();
+    else {
+      if (any("sort")) setControls();
+      if (any("sort", "token", "wall")) wall.redraw();
+      if (any("token")) paint();
+    }
   }
 
   readRun();
   readSummaries();
   followLayer();
   setControls();
+  wall.refill();
   readImage();
   return () => {
     loading += 1;
