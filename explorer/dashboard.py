@@ -62,7 +62,8 @@ class Dashboard(W.VBox):
         self._changed(frozenset({"language"}))
 
     def _follow_address(self) -> None:
-        language = self.address.parameters.get("lang")
+        # Whatever stands in an address is a stranger's: an unknown language leaves the page as it is.
+        language = self.address.parameters.get("lang", "")
         if language in LANGUAGES:
             self.state.language = language
 

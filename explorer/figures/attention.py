@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from explorer.arrays import Array
+from explorer.numerics import Array
 from explorer.figures.matrix import Axis, MatrixFigure, Scale, attention_scale
 from explorer.trace import Trace
 
