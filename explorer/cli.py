@@ -34,7 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     language = user_language(given)
-    parsed = _parser(language).parse_args(given)
+    # What stands behind -- is for JupyterLab. argparse would take it for the folder's name.
+    place = given.index("--") if "--" in given else len(given)
+    parsed = _parser(language).parse_args(given[:place])
+    parsed.lab_arguments = given[place + 1 :]
     command: Command = parsed.command
     try:
         return command(parsed)
@@ -100,12 +103,12 @@ def _parser(language: str) -> argparse.ArgumentParser:
     serve.add_argument("--verbose", action="store_true", help=say("verbose"))
 
     lab = add("lab", _lab)
+    lab.epilog = say("lab-arguments")
     lab.add_argument(
         "folder", nargs="?", type=Path, default=Path("vit-explorer"), help=say("folder", default="vit-explorer")
     )
     lab.add_argument("--port", type=int, help=say("port", default=8888))
     lab.add_argument("--no-browser", action="store_true", help=say("no-browser"))
-    lab.add_argument("lab_arguments", nargs="*", metavar="-- …", help=say("lab-arguments"))
 
     add("models", _models)
 

@@ -75,6 +75,8 @@ def lab_command(folder: Path, extra: Sequence[str] = (), *, port: int | None = N
         "jupyterlab",
         str(folder / "explorer.ipynb"),
         f"--ServerApp.root_dir={folder}",
+        # The address that is printed opens the notebook, too.
+        "--LabApp.default_url=/lab/tree/explorer.ipynb",
         f"--ServerApp.tornado_settings={settings}",
         # JupyterLab asks the internet for news and for a newer version of itself.
         "--LabApp.news_url=None",

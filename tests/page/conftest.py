@@ -117,7 +117,7 @@ def open_lab(lab: Server, new_page: Callable[..., Page]) -> Callable[..., Page]:
         page = new_page(f"{address.split('/lab')[0]}/lab/tree/explorer.ipynb?reset&{query}", lab=True, **options)
         page.locator(".jp-NotebookPanel:visible .jp-Notebook .jp-CodeCell").first.wait_for(timeout=90_000)
         # Nothing runs before the kernel is there: JupyterLab would ask for one.
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for(timeout=60_000)
+        page.get_by_text("Python 3 (ipykernel) | Idle").first.wait_for(timeout=60_000)
         page.locator(".jp-NotebookPanel:visible .jp-CodeCell .jp-InputArea-editor").first.click()
         page.keyboard.press("Shift+Enter")
         wait_ready(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -78,7 +80,14 @@ class Server:
         """The address, once it is printed."""
         if not self._found.wait(timeout) or not self.url:
             raise RuntimeError("the server did not start:\n" + "\n".join(self.log))
-        return self.url
+        # JupyterLab prints its address a moment before it listens.
+        parts = urlsplit(self.url)
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection((parts.hostname or "", parts.port or 80), 1):
+                return self.url
+            time.sleep(0.05)
+        raise RuntimeError(f"nobody listens at {self.url}:\n" + "\n".join(self.log))
 
     def stop(self) -> None:
         """End it, and what it started if it does not do so itself."""
