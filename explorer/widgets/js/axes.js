@@ -79,11 +79,12 @@ export function matrixLayout(input) {
 
   let upright = true;
   let cells = cellSize(input, width - gutter - barWidth);
-  const wanted = cellSize(input, Math.max(width - gutter, 1));
-  const typical = cellSize(input, width - gutter - nominal);
+  const exact = { ...input, ratio: Infinity };
+  const wanted = cellSize(exact, width - gutter);
+  const typical = cellSize(exact, width - gutter - nominal);
   if (typical.width < 0.72 * wanted.width || typical.height * rows < 96) {
     upright = false;
-    cells = wanted;
+    cells = cellSize(input, width - gutter);
   }
   const space = () => width - gutter - (upright ? barWidth : 0);
 
@@ -138,6 +139,7 @@ export function matrixLayout(input) {
  */
 function cellSize({ rows, cols, aspect, maxSize, ratio }, space) {
   const snapped = (size) => {
+    if (ratio === Infinity) return size;
     const pixels = size * ratio;
     const whole = Math.floor(pixels + 1e-6);
     return whole >= 1 && whole / pixels >= SNAP ? whole / ratio : size;
