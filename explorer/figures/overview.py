@@ -137,12 +137,15 @@ def pipeline_drawing(trace: Trace, picked: int) -> PipelineDrawing:
     """
     rows = drawn_tokens(trace.num_prefix, trace.num_patches, picked)
     shown = [token for token in rows if token is not None]
-    embeddings = np.concatenate([trace.prefix_tokens, trace.patch_embeddings])
-    stacks = (embeddings, trace.pos_embed, trace.tokens, trace.z[-1])
     dims = min(DRAWN_DIMENSIONS, trace.spec.dim)
-    strips = np.full((len(stacks), len(rows), dims), np.nan, dtype=np.float32)
+    strips = np.full((4, len(rows), dims), np.nan, dtype=np.float32)
     places = [place for place, token in enumerate(rows) if token is not None]
-    for strip, stack in zip(strips, stacks, strict=True):
+    # Only the drawn tokens are embedded again: all of them take a while where patches are many and large.
+    patches = np.array([token - trace.num_prefix for token in shown if token >= trace.num_prefix])
+    embedded = trace.patches[patches] @ trace.arrays.embed_weight[:, :dims] + trace.arrays.embed_bias[:dims]
+    prefix = [token for token in shown if token < trace.num_prefix]
+    strips[0, places] = np.concatenate([trace.prefix_tokens[prefix, :dims], embedded])
+    for strip, stack in zip(strips[1:], (trace.pos_embed, trace.tokens, trace.z[-1]), strict=True):
         strip[places] = stack[shown, :dims]
     reach = [float(np.percentile(np.abs(strip[places]), _PERCENTILE)) or 1.0 for strip in strips]
     read = frozenset(read_tokens(trace))

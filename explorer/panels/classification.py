@@ -42,7 +42,6 @@ class ClassificationPanel(StagePanel):
     stage = "classification"
     number = 6
     watches: ClassVar[frozenset[str]] = frozenset({"trace", "dimension"})
-    footnotes = ("foot-head", "foot-epsilon")
 
     def __init__(self, state: ExplorerState, **options: Any) -> None:
         #: The class whose logit is worked out.
@@ -70,11 +69,20 @@ class ClassificationPanel(StagePanel):
             first = "classification-pool"
         return (first, "head", "softmax") if trace.logits is not None else (first,)
 
+    @property
+    def footnotes(self) -> Sequence[str]:  # type: ignore[override]
+        """What the slide says of the head is about models that have one."""
+        trace = self.state.trace
+        headless = trace is not None and trace.logits is None
+        return ("foot-epsilon",) if headless else ("foot-head", "foot-epsilon")
+
     def say(self, key: str, /, **values: Any) -> str:
         """A text of this stage; the sentence at its head is about what this model reads."""
         trace = self.state.trace
-        if key == "sentence" and trace is not None and (kind := _kind(trace)) != "token":
-            key = f"sentence-{kind}"
+        if key == "sentence" and trace is not None:
+            kind = "no-head" if trace.logits is None else _kind(trace)
+            if kind != "token":
+                key = f"sentence-{kind}"
         return super().say(key, **values)
 
     def shapes(self, trace: Trace) -> Sequence[Shape]:

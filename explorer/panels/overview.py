@@ -64,7 +64,7 @@ class OverviewPanel(StagePanel):
         self._drawing.show(
             drawing,
             names=[self._row_name(trace, token) for token in drawing.rows],
-            texts=self._texts(trace, drawing, linked=bool(stages)),
+            texts=self._texts(trace, drawing),
             sizes=_sizes(trace),
             chain=self._chain(trace),
             stages=stages,
@@ -90,7 +90,7 @@ class OverviewPanel(StagePanel):
             return trace.prefix_names[token]
         return str(int(trace.patch_index[token - trace.num_prefix]))
 
-    def _texts(self, trace: Trace, drawing: PipelineDrawing, *, linked: bool) -> dict[str, str]:
+    def _texts(self, trace: Trace, drawing: PipelineDrawing) -> dict[str, str]:
         say, spec = self.say, trace.spec
         if trace.num_prefix == 0:
             prefix = say("prefix-none")
@@ -112,7 +112,8 @@ class OverviewPanel(StagePanel):
             "sumSymbol": "z_{0}" if trace.arrays.norm_pre is None else "LN ⟶ z_{0}",
             "encoder": say("encoder"),
             "layers": say("layers", layers=spec.depth),
-            "note": f"{note} {say('links')}" if linked else note,
+            "note": note,
+            "links": say("links"),
             **self._answer(trace),
         }
 
@@ -152,5 +153,5 @@ def _sizes(trace: Trace) -> dict[str, str]:
         "tokens": f"{trace.num_tokens} × {spec.dim}",
         "msa": f"h = {spec.heads}, {per_head}",
         "mlp": f"D_{{mlp}} = {spec.mlp_dim}",
-        "head": f"{spec.dim} × {classes}" if trace.arrays.heads else f"D = {spec.dim}",
+        "head": f"{spec.dim} × {classes}" if trace.arrays.heads else "",
     }

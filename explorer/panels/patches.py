@@ -63,7 +63,7 @@ class PatchesPanel(StagePanel):
         self._views = Choice(kind="segments")
         self._views.observe(lambda change: self._choose_view(change["new"]), names="value")
         self._count = html("vx-fact", "vx-count")
-        self._photo = PatchView(max_size=640)
+        self._photo = PatchView(max_size=520)
         self._photo.observe(lambda change: self._pick(change["new"]), names="selected")
         self._crop = CropPicker()
         self._crop.observe(lambda change: self._move(), names=["center_x", "center_y"])

@@ -40,6 +40,10 @@ class PipelineView(ExplorerWidget):
     thumbnails = traitlets.List(traitlets.Unicode()).tag(sync=True)
     strips = traitlets.Bytes(b"").tag(sync=True)
 
+    def __init__(self, **traits: Any) -> None:
+        self._pieces: Pixels | None = None
+        super().__init__(**traits)
+
     def show_photo(self, pixels: Pixels) -> None:
         """The photo as it is shown: the model's crop at the picture's own sharpness, (S, S, 3) uint8."""
         self.photo = encode_image(pixels, "jpeg", quality=88)
@@ -80,7 +84,9 @@ class PipelineView(ExplorerWidget):
             for place, (name, kind) in enumerate(zip(names, kinds, strict=True))
         ]
         with self.hold_sync():
-            self.pieces = encode_image(drawing.pieces)
+            if self._pieces is None or not np.array_equal(self._pieces, drawing.pieces):
+                self._pieces = drawing.pieces
+                self.pieces = encode_image(drawing.pieces)
             self.thumbnails = [
                 _address(tile) if kind == "patch" else "" for tile, kind in zip(drawing.thumbnails, kinds, strict=True)
             ]

@@ -67,7 +67,7 @@ def test_the_strips_are_slices_of_the_trace(kind: str, trace_of: Callable[..., T
             if token is None:
                 assert np.isnan(strip[place]).all()
             else:
-                np.testing.assert_array_equal(strip[place], source[token, :DRAWN_DIMENSIONS])
+                np.testing.assert_allclose(strip[place], source[token, :DRAWN_DIMENSIONS], rtol=1e-5, atol=1e-5)
     assert drawing.rows[drawing.picked] == trace.num_prefix + 9
     assert drawing.place == 9
     assert [name for name in drawing.prefix if name] == list(trace.prefix_names[:2])

@@ -145,7 +145,10 @@ def test_without_a_head_y_is_all_there_is() -> None:
     assert panel._strips.figure.names == ("z", "y")
     np.testing.assert_array_equal(panel._strips.figure.values[1], state.trace.y[0])
     assert not any(shown(part) for part in (panel._bars, panel._sum, panel._check, panel._list))
+    assert "names no class" in panel._heading.value
+    assert "softmax" not in panel._heading.value
     assert len(panel.formulas) == 1
+    assert "D × K" not in panel._notes.value
     state.close()
 
 

@@ -12,14 +12,17 @@ import { escapeXml, shortened, wrapped } from "./scene.js";
  */
 
 export const WIDTH = 1200;
-export const HEIGHT = 596;
+export const HEIGHT = 534;
 
 const TITLE = 19;
 const TEXT = 18;
 const MATH = "'STIX Two Text', 'Cambria', 'Times New Roman', 'Nimbus Roman', 'Liberation Serif', 'DejaVu Serif', serif";
 const TOP = 58; // of the upper row
-const PHOTO = 206;
-const STACKS = 232; // height that a stack of tokens may take
+const PHOTO = 186;
+const STACKS = 196; // height that a stack of tokens may take
+const PIECES = 246; // left edge of the patches
+const LOWER = 318; // top of the lower row
+const TALL = 186; // height of the lower row
 
 /**
  * A symbol: letters bold italic as on the slides, `_{}` below, `^{}` above the line.
@@ -73,7 +76,7 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
   const bar = pitch - 6;
   const stackTop = TOP + Math.max(0, (PHOTO - pitch * rows.length + 6) / 2);
   const middle = TOP + PHOTO / 2;
-  const foot = TOP + Math.max(PHOTO, STACKS - 20) + 30;
+  const foot = TOP + Math.max(PHOTO, STACKS - 20) + 27;
 
   // -- upper row: from the photo to z_0 ------------------------------------------------------------------------------
 
@@ -82,12 +85,12 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
       draw.title(0, 210, texts.photo, badge),
       draw.image(0, TOP, PHOTO, PHOTO, pictures.photo, true, 6),
       draw.label(PHOTO / 2, foot, "x", sizes.image),
-      draw.arrow(PHOTO + 7, middle, PHOTO + 37, middle),
-      draw.title(250, 210, texts.patches, null),
-      draw.image(250, TOP, PHOTO, PHOTO, pictures.pieces, false, 0),
-      pickedPiece(250, TOP),
-      draw.label(250 + PHOTO / 2, foot, "", texts.patchShape),
-      draw.arrow(463, middle, 489, middle),
+      draw.arrow(PHOTO + 10, middle, PIECES - 10, middle),
+      draw.title(PIECES, 210, texts.patches, null),
+      draw.image(PIECES, TOP, PHOTO, PHOTO, pictures.pieces, false, 0),
+      pickedPiece(PIECES, TOP),
+      draw.label(PIECES + PHOTO / 2, foot, "", texts.patchShape),
+      draw.arrow(PIECES + PHOTO + 10, middle, 490, middle),
       rows.map((row, index) => thumbnail(row, index)).join(""),
       draw.label(513, foot, "x_{p}", sizes.patches, 150),
     ].join(""),
@@ -106,7 +109,7 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
 
   function thumbnail(row, index) {
     const y = stackTop + index * pitch;
-    if (row.kind === "gap") return draw.dots(513, y + bar / 2);
+    if (row.kind === "gap") return rows[index - 1]?.kind === "patch" ? draw.dots(513, y + bar / 2) : "";
     if (row.kind !== "patch") return "";
     const picture = draw.image(513 - bar / 2, y, bar, bar, pictures.thumbnails[index], false, 3);
     return picture + (row.picked ? draw.frame(513 - bar / 2 - 1, y - 1, bar + 2, bar + 2, 4) : "");
@@ -116,9 +119,9 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
     [
       draw.arrow(536, middle, 558, middle),
       draw.title(545, 100, texts.projection, badge, "middle"),
-      draw.box(564, TOP + 30, 62, PHOTO - 60),
-      draw.math(595, middle, "E", 34),
-      draw.label(595, TOP + PHOTO - 8, "", sizes.weight, 100),
+      draw.box(564, TOP + 26, 62, PHOTO - 58),
+      draw.math(595, middle - 3, "E", 34),
+      draw.label(595, TOP + PHOTO - 14, "", sizes.weight, 100),
       draw.arrow(631, middle, 651, middle),
     ].join(""),
   );
@@ -159,24 +162,24 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
 
   // -- lower row: from z_0 to the class ------------------------------------------------------------------------------
 
-  const turn = foot + 30;
-  const flow = 480;
+  const turn = foot + 29;
+  const flow = LOWER + 118;
   const enter = [stacks[2] + stackWidth + 6, middle];
   out.push(
     draw.path(`M${enter[0]} ${enter[1]}H1190V${turn - 12}Q1190 ${turn} 1178 ${turn}H20Q8 ${turn} 8 ${turn + 12}V${flow - 12}Q8 ${flow} 20 ${flow}H30`),
     draw.head(40, flow),
   );
 
-  part("encoder", [40, 352, 686, 206], (badge) => {
+  part("encoder", [40, LOWER, 686, TALL], (badge) => {
     const width = texts.encoder ? draw.width(texts.encoder, 20, 650) : 0;
     return [
-      draw.panel(40, 352, 686, 206),
-      draw.text(60 + (badge === null ? 0 : 36), 384, texts.encoder, { size: 20, weight: 650 }),
-      badge === null ? "" : draw.badge(72, 384, badge),
-      draw.pill(96 + width + (badge === null ? 0 : 36), 384, texts.layers),
+      draw.panel(40, LOWER, 686, TALL),
+      draw.text(60 + (badge === null ? 0 : 36), LOWER + 30, texts.encoder, { size: 20, weight: 650 }),
+      badge === null ? "" : draw.badge(72, LOWER + 30, badge),
+      draw.pill(96 + width + (badge === null ? 0 : 36), LOWER + 30, texts.layers),
       draw.path(`M40 ${flow}H90`),
       draw.head(94, flow),
-      draw.bypass(66, flow, 350, 428),
+      draw.bypass(66, flow, 350, LOWER + 62),
       draw.box(94, flow - 26, 58, 52),
       draw.text(123, flow, "LN", { anchor: "middle", weight: 600 }),
       draw.arrow(152, flow, 174, flow),
@@ -184,7 +187,7 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
       draw.plus(350, flow),
       draw.path(`M365 ${flow}H396`),
       draw.head(398, flow),
-      draw.bypass(380, flow, 656, 428),
+      draw.bypass(380, flow, 656, LOWER + 62),
       draw.box(398, flow - 26, 58, 52),
       draw.text(427, flow, "LN", { anchor: "middle", weight: 600 }),
       draw.arrow(456, flow, 478, flow),
@@ -194,9 +197,9 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
       draw.arrow(630, flow, 641, flow, true),
       draw.plus(656, flow),
       draw.path(`M671 ${flow}H726`),
-      draw.math(66, flow + 54, "z_{ℓ−1}", 21),
-      draw.math(382, flow + 54, "z′_{ℓ}", 21),
-      draw.math(692, flow + 54, "z_{ℓ}", 21),
+      draw.math(66, flow + 51, "z_{ℓ−1}", 21),
+      draw.math(382, flow + 51, "z′_{ℓ}", 21),
+      draw.math(692, flow + 51, "z_{ℓ}", 21),
     ].join("");
   });
   part("attention", [172, flow - 42, 154, 84], (badge) =>
@@ -208,12 +211,12 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
     ].join(""),
   );
 
-  const lastPitch = Math.min(27, 196 / Math.max(rows.length, 1));
-  const chainY = 380;
+  const lastPitch = Math.min(24, (TALL - 14) / Math.max(rows.length, 1));
+  const chainY = LOWER + 24;
   // The first token stands on the line of the boxes that read it.
   const lastTop = chainY - (lastPitch - 6) / 2;
   out.push(draw.path(`M726 ${flow}H752`), draw.head(760, flow));
-  part("classification", [764, 346, 436, 248], (badge) => {
+  part("classification", [764, LOWER - 10, 436, HEIGHT - LOWER + 8], (badge) => {
     const reads = rows.map((row, index) => (row.read ? index : -1)).filter((index) => index >= 0);
     const first = reads[0] ?? 0;
     const from = lastTop + first * lastPitch + (lastPitch - 6) / 2;
@@ -221,11 +224,11 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
     const start = reads.length > 1 ? bracket(reads) : [902, from];
     return [
       stackOf(770, lastTop, 128, lastPitch, 3, true),
-      draw.label(834, 582, "z_{L}", sizes.tokens, 150),
+      draw.label(834, HEIGHT - 16, "z_{L}", sizes.tokens, 150),
       start.path ?? draw.path(`M${start[0]} ${start[1]}H912V${chainY}H928`),
       draw.head(936, chainY),
       chain(936, chainY, 264),
-      answer(924, 432, 276, 128, badge),
+      answer(924, LOWER + 74, 276, TALL - 74, badge),
     ].join("");
   });
 
@@ -255,8 +258,8 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
       });
       if (index < needs.length - 1) items.push(draw.arrow(left + wide + 2, y, left + wide + gap - 2, y));
       else {
-        items.push(draw.arrow(left + wide / 2, y + 24, left + wide / 2, 430));
-        items.push(draw.text(left + wide / 2 - 12, y + 39, sizes.head, { anchor: "end", size: 17, fill: theme.muted }));
+        items.push(draw.arrow(left + wide / 2, y + 24, left + wide / 2, LOWER + 72));
+        items.push(draw.text(left + wide / 2 - 12, y + 37, sizes.head, { anchor: "end", size: 17, fill: theme.muted }));
       }
       left += wide + gap;
     });
