@@ -31,6 +31,8 @@ from explorer.widgets.crop_picker import CropPicker
 __all__ = ["PatchesPanel"]
 
 _CHANNELS = 3
+#: About so many screen pixels wide is what the model sees.
+_ENLARGED = 1040
 
 
 class PatchesPanel(StagePanel):
@@ -187,7 +189,10 @@ class PatchesPanel(StagePanel):
         if sharp and picture is not None:
             data, mime = encode_image(under_grid(display_crop(picture, cropping, crop), trace), "jpeg"), "image/jpeg"
         else:
-            data, mime = encode_image(under_grid(trace.image, trace)), "image/png"
+            # Enlarged here, pixel by pixel: a browser would smooth what is to be seen as pixels.
+            seen = under_grid(trace.image, trace)
+            factor = max(1, _ENLARGED // seen.shape[0])
+            data, mime = encode_image(seen.repeat(factor, axis=0).repeat(factor, axis=1)), "image/png"
         kept = None if trace.num_patches == rows * cols else [int(place) for place in trace.patch_index]
         self._photo.show_image(data, mime, grid=trace.grid, prefix_names=trace.prefix_names, kept=kept)
         self._photo.stem = self.stem(self._view)

@@ -5,6 +5,7 @@ import { byteArray, fill, floats } from "./js/numbers.js";
 import { HEIGHT, WIDTH, pipelineSvg } from "./js/pipeline.js";
 import { download } from "./js/save.js";
 import { measurer } from "./js/scene.js";
+import { goTo } from "./js/travel.js";
 
 const PAPER = {
   ink: "#131c2e", muted: "#526077", line: "#d8deea", surface: "#ffffff", page: "#f3f5fa", accent: "#c4006a", soft: "#fbe6f1",
@@ -89,8 +90,8 @@ function render({ model, el }) {
     const part = event.target.closest?.("[data-stage]");
     if (!part || (event.type === "keydown" && event.key !== "Enter" && event.key !== " ")) return;
     event.preventDefault();
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    section(part.dataset.stage)?.scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" });
+    const target = section(part.dataset.stage);
+    if (target) goTo(target);
   };
   scroller.addEventListener("click", go);
   scroller.addEventListener("keydown", go);

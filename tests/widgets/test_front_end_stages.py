@@ -85,6 +85,32 @@ def test_a_part_of_the_pipeline_leads_to_its_stage(front_end: FrontEnd, pipeline
     page.wait_for_function(top.format("patches"))
 
 
+def test_a_stage_that_is_pushed_away_is_followed(front_end: FrontEnd, pipeline: PipelineView) -> None:
+    page = front_end.page
+    page.evaluate("""() => {
+      document.body.className = "vx";
+      for (const name of ["attention", "classification"]) {
+        const section = Object.assign(document.createElement("section"), { className: `vx-stage-${name}` });
+        section.style.height = "900px";
+        document.body.append(section);
+      }
+    }""")
+    widget = front_end.mount("p", pipeline, 1200)
+    page.evaluate("() => document.body.prepend(document.querySelector('#p'))")
+    page.emulate_media(reduced_motion="reduce")
+    widget.locator("[data-stage=classification]").focus()
+    page.keyboard.press("Enter")
+    at_top = "() => Math.abs(document.querySelector('.vx-stage-classification').getBoundingClientRect().top) < 2"
+    page.evaluate("() => document.body.append(Object.assign(document.createElement('p'), { style: 'height: 2000px' }))")
+    page.wait_for_function("() => scrollY > 500")
+    # A stage above is built only now, and is larger than its place was; scroll anchoring would hide what is tested.
+    page.evaluate("""() => {
+      document.documentElement.style.overflowAnchor = "none";
+      document.querySelector(".vx-stage-attention").style.height = "2100px";
+    }""")
+    page.wait_for_function(at_top)
+
+
 def test_the_pipeline_keeps_its_size_and_its_text(front_end: FrontEnd, pipeline: PipelineView) -> None:
     widget = front_end.mount("p", pipeline, 1200)
     svg = widget.locator("svg").first

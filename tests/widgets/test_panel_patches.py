@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from html import unescape
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from explorer.interventions import Intervention
 from explorer.panels.patches import PatchesPanel
@@ -92,12 +94,14 @@ def test_the_same_place_is_worked_out_in_the_next_patch(panel: PatchesPanel, sta
     assert "Number 28 of the vector" in panel._normalised.value
 
 
-def test_the_photo_is_sharp_or_what_the_model_sees(panel: PatchesPanel) -> None:
+def test_the_photo_is_sharp_or_what_the_model_sees(panel: PatchesPanel, state: ExplorerState) -> None:
     sharp = panel._photo.image
     assert panel._photo.mime == "image/jpeg"
     panel._views.value = "model"
     assert panel._photo.mime == "image/png"
-    assert panel._photo.image != sharp
+    seen = np.asarray(Image.open(io.BytesIO(panel._photo.image)))
+    np.testing.assert_array_equal(seen[::32, ::32], state.trace.image)  # enlarged, not smoothed
+    assert seen.shape == (1024, 1024, 3)
     panel._views.value = "photo"
     assert panel._photo.image == sharp
 

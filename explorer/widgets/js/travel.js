@@ -1,0 +1,32 @@
+// Going to a part of the page that is still growing.
+
+/** So long stages may go on growing before the one that was gone to counts as reached. */
+const SETTLED = 2500;
+const BY_HAND = ["wheel", "touchstart", "pointerdown", "keydown"];
+
+/**
+ * Scroll to a section, and stay with it while those above it, built as they come into view, push it away; until the
+ * reader does something else.
+ * @param {Element} section
+ */
+export function goTo(section) {
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  section.scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" });
+  // The first report is of the sizes that things have; only later ones are about growth.
+  let told = false;
+  const observer = new ResizeObserver(() => {
+    if (told) section.scrollIntoView({ behavior: "auto", block: "start" });
+    told = true;
+  });
+  for (const sibling of section.parentElement?.children ?? []) {
+    if (sibling === section) break;
+    observer.observe(sibling);
+  }
+  const stop = () => {
+    clearTimeout(timer);
+    observer.disconnect();
+    for (const name of BY_HAND) window.removeEventListener(name, stop, { capture: true });
+  };
+  const timer = setTimeout(stop, SETTLED);
+  for (const name of BY_HAND) window.addEventListener(name, stop, { capture: true, passive: true });
+}
