@@ -130,7 +130,7 @@ def test_another_patch_size_brings_another_e(panel: EmbeddingPanel, state: Explo
 def test_words_follow_the_language(panel: EmbeddingPanel, state: ExplorerState) -> None:
     state.token = 2
     state.language = "ja"
-    assert "計算し直した値" in panel._sum.value
+    assert "再計算した値" in panel._sum.value
     assert panel._weights.language == "ja"
     assert panel._weights.figure.cols.name == "次元 d →"
     assert panel._mode.options[1]["label"] == "主成分"
