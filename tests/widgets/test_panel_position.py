@@ -250,7 +250,7 @@ def test_words_follow_the_language(panel: PositionPanel, state: ExplorerState) -
     assert columns(panel)["1d"]._grid.language == "ja"
     chart = json.loads(columns(panel)["1d"]._wave.figure_json)
     assert chart["layout"]["xaxis"]["title"]["text"] == "パッチ番号"
-    assert panel._setting.options[1]["label"] == "スライドの例(24 × 24、D = 256)"
+    assert panel._setting.options[1]["label"] == "スライドの例（24 × 24、D = 256）"
 
 
 def test_interpolated_positions_are_said_to_be_so(panel: PositionPanel, state: ExplorerState) -> None:
