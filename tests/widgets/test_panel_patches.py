@@ -125,7 +125,7 @@ def test_a_token_costs_no_photo(panel: PatchesPanel, state: ExplorerState) -> No
     state.token = 5
     state.language = "ja"
     assert not sent
-    assert "選択中: パッチ 4" in panel._picked.value
+    assert "選択中：パッチ 4" in panel._picked.value
     assert panel._vector.language == "ja"
 
 
