@@ -83,10 +83,9 @@ class PatchesPanel(StagePanel):
         return (
             box(self._views, self._count, classes=["vx-row", "vx-patches-controls"]),
             box(
-                box(self._photo, classes=["vx-patches-photo"]),
+                box(self._photo, self._hint, classes=["vx-patches-photo"]),
                 box(
                     self._picked,
-                    self._hint,
                     box(self._tile, self._normalised, classes=["vx-columns", "vx-patches-close"]),
                     self._crop,
                     classes=["vx-patches-picked"],

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { pipelineSvg, symbol } from "../../../explorer/widgets/js/pipeline.js";
+import { pipelineSvg } from "../../../explorer/widgets/js/pipeline.js";
+import { symbol } from "../../../explorer/widgets/js/pipeline_shapes.js";
 
 const theme = {
   ink: "#111111", muted: "#555555", line: "#dddddd", surface: "#ffffff", page: "#eeeeee", accent: "#cc0066", soft: "#ffeeff",
