@@ -60,7 +60,8 @@ function render({ model, el }) {
     // Every text in it went through escapeXml, every picture was encoded by us.
     scroller.innerHTML = drawn(theme(), (stage) => section(stage) !== null);
     if (focused) scroller.querySelector(`[data-stage="${CSS.escape(focused)}"]`)?.focus();
-    note.textContent = links ? `${drawing.texts.note} ${drawing.texts.links}` : drawing.texts.note;
+    const gap = model.get("language") === "ja" ? "" : " ";
+    note.textContent = links ? `${drawing.texts.note}${gap}${drawing.texts.links}` : drawing.texts.note;
     for (const [format, button] of buttons) {
       const label = fill(model.get("labels")[`save_${format}`]);
       button.title = label;
