@@ -7,6 +7,8 @@ import pathlib
 import anywidget
 import traitlets
 
+from explorer.widgets._esm import bundle
+
 __all__ = ["PageAddress", "SeenMarker", "StageNav", "StyleSheet"]
 
 _HERE = pathlib.Path(__file__).parent
@@ -49,7 +51,7 @@ class StageNav(anywidget.AnyWidget):
         What a screen reader calls the list.
     """
 
-    _esm = _HERE / "stage_nav.js"
+    _esm = bundle("stage_nav.js")
     stages = traitlets.List(traitlets.Dict()).tag(sync=True)
     label = traitlets.Unicode("").tag(sync=True)
 

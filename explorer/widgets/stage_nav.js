@@ -1,5 +1,7 @@
 // The page's contents: links to the stages, with the one that is read marked.
 
+import { goTo } from "./js/travel.js";
+
 /** @param {{ model: any, el: HTMLElement }} context */
 function render({ model, el }) {
   const nav = document.createElement("nav");
@@ -24,8 +26,8 @@ function render({ model, el }) {
       label.textContent = name;
       link.append(digit, label);
       link.addEventListener("click", () => {
-        const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-        section(id)?.scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" });
+        const target = section(id);
+        if (target) goTo(target);
       });
       nav.append(link);
       links.set(id, link);

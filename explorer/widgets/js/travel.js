@@ -11,7 +11,9 @@ const BY_HAND = ["wheel", "touchstart", "pointerdown", "keydown"];
  */
 export function goTo(section) {
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  section.scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" });
+  // A long way is jumped: gliding over the stages between would have all of them built before the one that is wanted.
+  const far = Math.abs(section.getBoundingClientRect().top) > 1.5 * window.innerHeight;
+  section.scrollIntoView({ behavior: still || far ? "auto" : "smooth", block: "start" });
   // The first report is of the sizes that things have; only later ones are about growth.
   let told = false;
   const observer = new ResizeObserver(() => {
