@@ -121,3 +121,15 @@ def test_without_network_a_model_can_be_seen_with_random_weights(page: Page) -> 
     expect(page.locator(".vx-facts")).to_contain_text("N = 196")
     expect(page.locator(".vx-notice")).to_contain_text("random weights")
     expect(stage(page, "attention").locator(".vx-shapes")).to_contain_text("3 × 197 × 197")
+
+
+def test_the_contents_lead_to_a_stage_and_mark_it(page: Page) -> None:
+    contents = page.get_by_role("navigation", name="Stages")
+    contents.get_by_role("button", name="Classification").click()
+    section = page.locator(".vx-stage-classification")
+    expect(section.locator("h2")).to_be_in_viewport()
+    expect(contents.locator("[aria-current]")).to_contain_text("Classification")
+    expect(section.locator(".vx-answer")).not_to_be_empty()
+    contents.get_by_role("button", name="Overview").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".vx-stage-overview h2")).to_be_in_viewport()
