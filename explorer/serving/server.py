@@ -259,8 +259,9 @@ def _config(options: ServeOptions, port: int) -> Config:
     voila.default_pool_size = options.kernels
     # The reader who has just taken a kernel needs the machine more than the next one does.
     config.VoilaKernelManager.fill_delay = 4.0
-    config.MappingKernelManager.cull_idle_timeout = max(1, round(60 * options.idle_minutes))
-    config.MappingKernelManager.cull_interval = 30
+    idle_seconds = max(1, round(60 * options.idle_minutes))
+    config.MappingKernelManager.cull_idle_timeout = idle_seconds
+    config.MappingKernelManager.cull_interval = max(1, min(30, idle_seconds // 2))
     config.MappingKernelManager.cull_connected = False
     return config
 

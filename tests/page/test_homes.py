@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 
 from explorer.serving.shell import STAGES
 from explorer.texts import catalogue, text
-from tests.page.harness import Guard, Server, start_command, wait_ready, wait_shown
+from tests.page.harness import Guard, Server, start_command, start_server, wait_ready, wait_shown
 from tests.page.wire import Wire
 
 SERVE_NOTEBOOK = """
@@ -81,6 +81,24 @@ def test_shell_is_there_before_any_kernel(serve_notebook: Callable[..., Server],
     expect(shell).to_have_count(0)
 
 
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_dashboard_takes_the_shells_place_without_a_jump(
+    voila: Server, new_page: Callable[..., Page], language: str
+) -> None:
+    page = new_page(f"{voila.url}/?lang={language}")
+    # Where things of the shell lie, noted in the browser: it may be gone before a message from here arrives.
+    places = """(root) => Object.fromEntries(
+        [".vx-bar", ".vx-nav", ".vx-stage", ".vx-stage h2", ".vx-stage .vx-sentence", ".vx-stage + .vx-stage"]
+        .map((part) => [part, document.querySelector(`${root} ${part}`).getBoundingClientRect()])
+        .map(([part, box]) => [part, [box.left, box.top]]))"""
+    page.locator("#vx-shell").wait_for()
+    before = page.evaluate(places, "#vx-shell")
+    wait_shown(page)
+    after = page.evaluate(places, "#vx-cells")
+    for part, place in before.items():
+        assert after[part] == pytest.approx(place, abs=3), part
+
+
 def test_shell_speaks_the_language_that_is_asked_for(voila: Server) -> None:
     def fetch(query: str, accepted: str) -> str:
         request = urllib.request.Request(voila.url + "/" + query, headers={"Accept-Language": accepted})
@@ -126,6 +144,24 @@ def test_leaving_the_page_ends_its_kernel(voila: Server, open_page: Callable[...
     mine = next(kernel for kernel in kernels(voila) if any(address in part for part in kernel.cmdline()))
     page.goto("about:blank")
     assert eventually(lambda: not mine.is_running() or mine.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_kernels_that_nobody_looks_at_are_given_up_but_not_those_kept_ready(tmp_path: Path) -> None:
+    arguments = ["serve", "--port", "0", "--no-browser", "--ready-kernels", "1", "--idle-minutes", "0.05"]
+    with start_server(arguments, tmp_path) as server:
+        assert eventually(lambda: len(kernels(server)) == 1)
+        # A reader who asks for the page and never connects: a phone that was put away.
+        with urllib.request.urlopen(server.url, timeout=60) as answer:
+            kernel_id = re.search(r'"kernelId": "([\w-]+)"', answer.read().decode())
+        assert kernel_id is not None
+
+        def running() -> list[bool]:
+            return [kernel_id[1] in " ".join(kernel.cmdline()) for kernel in kernels(server)]
+
+        # Three seconds of rest later it is gone; the one that was started in its place is there, and stays.
+        assert eventually(lambda: running() == [False], 60)
+        time.sleep(5)
+        assert running() == [False]
 
 
 # -- what can go wrong -----------------------------------------------------------------------------------------------
