@@ -9,6 +9,7 @@ from explorer.panels.bar import ControlBar
 from explorer.panels.base import StagePanel, box
 from explorer.panels.classification import ClassificationPanel
 from explorer.panels.embedding import EmbeddingPanel
+from explorer.panels.encoder import EncoderPanel
 from explorer.panels.overview import OverviewPanel
 from explorer.panels.patches import PatchesPanel
 from explorer.panels.position import PositionPanel
@@ -25,6 +26,7 @@ STAGES: tuple[type[StagePanel], ...] = (
     PatchesPanel,
     EmbeddingPanel,
     PositionPanel,
+    EncoderPanel,
     AttentionPanel,
     ClassificationPanel,
 )

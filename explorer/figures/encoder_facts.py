@@ -103,7 +103,7 @@ def lengths(trace: Trace, tokens: Sequence[int]) -> Lengths:
 def _layout(x: str, y: str, height: int, **more: Any) -> dict[str, Any]:
     return {
         "height": height,
-        "margin": {"l": 70, "r": 16, "t": 12, "b": 58},
+        "margin": {"l": 70, "r": 16, "t": 48 if more.get("showlegend") else 12, "b": 58},
         "font": {"size": 16, "color": _INK},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -158,7 +158,7 @@ def lengths_chart(
         y,
         380,
         showlegend=True,
-        legend={"font": {"size": 16}, "x": 1.02, "y": 1},
+        legend={"font": {"size": 16}, "orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
         xaxis={"dtick": 1 if layers <= 24 else 4, "range": [0.5, layers + 0.5], "showgrid": False},
         yaxis={"rangemode": "tozero"},
         shapes=[{**band, "fillcolor": "#fbe6f1", "line": {"width": 0}, "layer": "below"}],

@@ -119,9 +119,6 @@ class EncoderPanel(StagePanel):
                 self._show_words(trace)
             if not changes.isdisjoint({"trace", "crop"}):
                 self._show_photo(trace)
-            if "trace" in changes:
-                # A word about the strongest key is worth more than one about key 0.
-                self._places["token"] = min(self._places["token"], trace.num_tokens - 1)
             self._show_choices(trace)
             if anew or not changes.isdisjoint({"layer", "head", "token"}):
                 self._fresh.clear()
@@ -284,7 +281,7 @@ class EncoderPanel(StagePanel):
         self._lengths_title.value = f"<h3>{escape(say('lengths-title'))}</h3>"
         key = "lengths-sentence-all" if len(tokens) == trace.num_tokens else "lengths-sentence"
         self._lengths_words.value = f"<p>{escape(say(key, token=token, count=len(tokens)))}</p>"
-        names = ("‖zₗ‖", "‖MSA‖", "‖MLP‖")
+        names = ("zₗ", "MSA", "MLP")
         chart = lengths_chart(
             lengths(trace, [self.state.token]),
             self._mean[1],

@@ -1,0 +1,101 @@
+"""Stage 4 on the real page: by mouse and by keyboard, in both languages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+
+def stage(page: Page) -> Locator:
+    """The stage, brought into view so that it is built."""
+    section = page.locator(".vx-stage-encoder")
+    section.scroll_into_view_if_needed()
+    expect(section.locator(".vx-encmap-step")).to_have_count(11)
+    return section
+
+
+def number(section: Locator, row: str) -> float:
+    """A number of the calculation."""
+    text = section.locator(f".vx-encoder-table .{row} td").last.text_content() or ""
+    return float(text.replace("−", "-"))
+
+
+def test_a_layer_is_walked_through_by_mouse(any_page: Page) -> None:
+    section = stage(any_page)
+    title = section.locator(".vx-encoder-step h3")
+    expect(title).to_contain_text("1. Layer normalization")
+    for step, name in enumerate(("Query, key and value", "Scores", "Softmax"), start=2):
+        section.locator(".vx-encoder-next").click()
+        expect(title).to_contain_text(f"{step}. {name}")
+        expect(section.locator(".vx-sum-model")).to_be_visible()
+        assert abs(number(section, "vx-sum-result") - number(section, "vx-sum-model")) < 1e-5
+    section.locator(".vx-encoder-back").click()
+    expect(title).to_contain_text("3. Scores")
+    expect(section).to_contain_text("Why √")
+    section.locator(".vx-encmap-step").last.click()
+    expect(title).to_contain_text("11. ")
+    expect(section.locator(".vx-encoder-next")).to_be_disabled()
+
+
+def test_steps_layers_and_numbers_by_keyboard(page: Page) -> None:
+    section = stage(page)
+    rail = section.locator(".vx-encmap-rail")
+    rail.focus()
+    for _ in range(4):
+        rail.press("ArrowRight")
+    rail.press("ArrowLeft")
+    expect(section.locator(".vx-encoder-step h3")).to_contain_text("4. Softmax")
+    layer = section.locator(".vx-encoder-layer input")
+    layer.focus()
+    layer.press("End")
+    expect(section.locator(".vx-encoder-step h3")).to_contain_text("layer 6 of 6")
+    expect(section.locator(".vx-encmap-layer").last).to_have_attribute("aria-current", "true")
+    # Stage 5 shows the same layer.
+    expect(page.locator(".vx-stage-attention .vx-layer output")).to_have_text("6")
+    flow = section.locator(".vxw-flow .vxw-stage").first
+    flow.focus()
+    flow.press("Home")
+    expect(section.locator(".vx-encoder-index output")).to_have_text("CLS")
+    flow.press("ArrowRight")
+    expect(section.locator(".vx-encoder-index output")).to_have_text(re.compile("^patch 0"))
+
+
+def test_a_token_is_picked_on_the_photo(page: Page) -> None:
+    section = stage(page)
+    section.get_by_role("button", name="CLS").first.click()
+    expect(section.locator(".vx-encoder-step h3")).to_contain_text("CLS")
+
+
+def test_all_steps_at_once_and_their_charts(page: Page) -> None:
+    section = stage(page)
+    section.locator(".vx-encoder-mode").get_by_role("radio", name="all at once").check(force=True)
+    expect(section.locator(".vx-encoder-step")).to_have_count(11)
+    chart = section.locator(".vx-encoder-step-mlp .vxw-chart")
+    chart.scroll_into_view_if_needed()
+    expect(chart.locator(".main-svg").first).to_be_visible(timeout=60_000)
+
+
+@pytest.mark.parametrize(("query", "word"), [("?lang=ja", "スコア"), ("", "Scores")])
+def test_both_languages(open_page: Callable[..., Page], query: str, word: str) -> None:
+    section = stage(open_page(query))
+    section.locator(".vx-encmap-step").nth(2).click()
+    expect(section.locator(".vx-encoder-step h3")).to_contain_text(f"3. {word}")
+    section.locator(".vxw-flow .vxw-stage").last.hover()
+    expect(section.locator(".vxw-flow .vxw-readout").last).to_contain_text("s")
+
+
+def test_stepping_moves_nothing_above(page: Page) -> None:
+    section = stage(page)
+    button = section.locator(".vx-encoder-next")
+    button.scroll_into_view_if_needed()
+    before = button.bounding_box()
+    for step in range(2, 6):
+        button.click()
+        expect(section.locator(".vx-encoder-step h3")).to_contain_text(f"{step}. ")
+    after = button.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(after["y"] - before["y"]) < 1
