@@ -6,6 +6,9 @@
 /** @param {{ model: Model }} context */
 function initialize({ model }) {
   const parameters = Object.fromEntries(new URLSearchParams(window.location.search));
+  // Where nothing is asked for, a page of our own goes on in the language that the browser was greeted in.
+  const page = document.documentElement;
+  if (!("lang" in parameters) && page.hasAttribute("data-vit-explorer")) parameters.lang = page.lang;
   model.set("parameters", parameters);
   model.save_changes();
 }
