@@ -281,3 +281,11 @@ def test_dashboard_is_there_and_ready(any_page: Page) -> None:
         if f"{stage}.name" in catalogue("en"):
             expect(any_page.locator(f".vx-stage-{stage}")).to_have_count(1)
     expect(any_page.locator(".vx-error .vx-message")).to_have_count(0)
+
+
+def test_page_speaks_the_browsers_language_unless_told_otherwise(open_page: Callable[..., Page]) -> None:
+    page = open_page(locale="ja-JP")
+    expect(page.locator(".vx-stage-patches h2")).to_contain_text(text("patches.name", "ja"))
+    expect(page.locator("html")).to_have_attribute("lang", "ja")
+    page = open_page("?lang=en", locale="ja-JP")
+    expect(page.locator(".vx-stage-patches h2")).to_contain_text(text("patches.name", "en"))
