@@ -15,6 +15,8 @@ import { segments } from "./js/segments.js";
 const SETTLED = 300;
 const STRONGEST = 3;
 const SMALL = 192;
+/** Most tokens of a run whose rollout is asked for before it is opened. */
+const COURTESY = 400;
 
 /** Layers stay known when a widget is shown a second time. */
 const stores = new WeakMap();
@@ -67,7 +69,12 @@ function render({ model, el }) {
     smallGrey: () => photo.small,
     tall: () => Math.min(560, Math.max(300, window.innerHeight - 440)),
     stem: (what) => `${model.get("stem")}-layer${view.layer + 1}-${what}`,
-    open: (head = view.head) => store.open(view.layer, head, view.token, view.direction),
+    open(head = view.head) {
+      // Small beside the heads the rollout is a courtesy; where it is large, it is sent when it is opened.
+      const courtesy = head === ROLLOUT && view.head !== ROLLOUT;
+      if (courtesy && store.run.tokens > COURTESY) return null;
+      return store.open(view.layer, head, view.token, view.direction);
+    },
     scale(head, layer = view.layer) {
       const high = store.high(layer, head, model.get("per_head"));
       const label = view.label(head === ROLLOUT ? "rollout-label" : "scale-label");
@@ -166,7 +173,7 @@ function render({ model, el }) {
     log: segments(controls, "vxa-log", [false, true], (log) => view.choose({ log })),
     per_head: segments(controls, "vxa-own", [false, true], (own) => view.choose({ per_head: own })),
   };
-  const warning = part("warning");
+  const warning = part("warning", controls);
   warning.setAttribute("role", "status");
   const strip = stripPane(part("strip"), view);
   const main = part("main");

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
@@ -12,7 +11,7 @@ import traitlets
 
 from explorer.figures.attention_layers import MAX_ROLLOUT_TOKENS, AttentionLayers
 from explorer.trace import Trace
-from explorer.tracer import kernel_delivery
+from explorer.tracer import Deliver, kernel_delivery
 from explorer.widgets._esm import bundle, stylesheet
 from explorer.widgets.base import ExplorerWidget
 
@@ -146,7 +145,7 @@ class AttentionView(ExplorerWidget):
 
     # -- what is worked out beside the page's own work -------------------------------------------------------------
 
-    def _summarise(self, layers: AttentionLayers, key: int, deliver: Callable[[Callable[[], None]], None]) -> None:
+    def _summarise(self, layers: AttentionLayers, key: int, deliver: Deliver) -> None:
         count = len(layers.trace.q)
         # The open layer first, then those that are looked at next.
         order = sorted(range(count), key=lambda layer: (abs(layer - self.layer), layer))
@@ -213,17 +212,11 @@ class AttentionView(ExplorerWidget):
         if content.get("kind") == "layer":
             self._send_layer(layers, layer)
         elif content.get("kind") == "rollout" and layers.trace.num_tokens <= MAX_ROLLOUT_TOKENS:
-            key, deliver = self._key, kernel_delivery()
-
-            def work() -> None:
-                matrix = layers.rollout(layer)
-                high = float(np.percentile(matrix, 99.5))
-                deliver(lambda: self._send_rollout(key, layer, matrix.tobytes(), high))
-
             if layers.weights <= _AT_ONCE:
-                work()
+                self._roll_out(layers, self._key, layer, lambda call: call())
             else:
-                threading.Thread(target=work, daemon=True).start()
+                arguments = (layers, self._key, layer, kernel_delivery())
+                threading.Thread(target=self._roll_out, args=arguments, daemon=True).start()
 
     def _send_layer(self, layers: AttentionLayers, layer: int) -> None:
         summary = layers.summary(layer)
@@ -231,6 +224,11 @@ class AttentionView(ExplorerWidget):
         highs = np.array([summary.high, summary.mean_high, *summary.head_highs], dtype=np.float32)
         arrays = (np.ascontiguousarray(array, dtype=np.float32) for array in (q, k, summary.log_sum_exp, highs))
         self.send({"kind": "layer", "key": self._key, "layer": layer}, buffers=[array.tobytes() for array in arrays])
+
+    def _roll_out(self, layers: AttentionLayers, key: int, layer: int, deliver: Deliver) -> None:
+        matrix = layers.rollout(layer)
+        high = float(np.percentile(matrix, 99.5))
+        deliver(lambda: self._send_rollout(key, layer, matrix.tobytes(), high))
 
     def _send_rollout(self, key: int, layer: int, matrix: bytes, high: float) -> None:
         if key == self._key:

@@ -46,8 +46,11 @@ export function stripLayout({ width, count, grid, prefix, ratio, widest }) {
   const sizes = (across) => (width - 2 * edge - GAP * (across - 1)) / across - chip - chipGap;
   const least = Math.max(56, widest - chip - chipGap);
   let across = count;
-  while (across > 1 && sizes(across) < least) across = Math.ceil(count / (Math.ceil(count / across) + 1));
-  const cell = Math.min(sizes(across), 104) / Math.max(rows, cols);
+  while (across > 1 && sizes(across) < least) {
+    // As many lines as are needed, all of them as long as the others.
+    across = Math.min(across - 1, Math.ceil(count / (Math.ceil(count / across) + 1)));
+  }
+  const cell = Math.min(Math.max(sizes(across), 8), 132, Math.max(88, width / 11.2)) / Math.max(rows, cols);
   const pixels = Math.floor(cell * ratio + 1e-6);
   const size = pixels >= 1 && pixels / (cell * ratio) >= 0.85 ? pixels / ratio : cell;
   const photo = { width: size * cols, height: size * rows };

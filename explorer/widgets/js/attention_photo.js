@@ -132,6 +132,8 @@ export function photoPane(el, view) {
       const theme = frame.theme();
       const { width, height } = layout;
       frame.draw({ width, height, items: still(theme) });
+      // Where the photo lies, for whoever drives the page without seeing it.
+      stage.dataset.photo = JSON.stringify(layout.photo);
       frame.setTexts();
       stage.setAttribute("aria-label", view.label("photo-aria", { rows: run.grid[0], cols: run.grid[1] }));
       pane.paint();

@@ -7,6 +7,7 @@ import { floats } from "./numbers.js";
 
 /** Layers are kept while they take less than this. */
 const KEPT_BYTES = 300e6;
+const KEPT_ROLLOUTS = 40e6;
 const KEPT_MATRICES = 24;
 
 /**
@@ -96,8 +97,12 @@ export class AttentionStore {
       this.#forget();
     } else if (kind === "rollout") {
       this.rollouts.set(layer, { matrix: floats(buffers[0]), high: message.high });
-      // One at a time: each is as large as a matrix of the whole run.
-      for (const other of this.rollouts.keys()) if (other !== layer) this.rollouts.delete(other);
+      // Each is as large as a matrix of the whole run.
+      const fit = Math.max(1, Math.floor(KEPT_ROLLOUTS / (tokens * tokens * 4)));
+      for (const other of this.rollouts.keys()) {
+        if (this.rollouts.size <= fit) break;
+        this.rollouts.delete(other);
+      }
     } else return false;
     this.asked.delete(`${kind} ${layer}`);
     return true;

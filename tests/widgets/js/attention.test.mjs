@@ -146,13 +146,13 @@ test("tokens find their places on the photo, and back, where some were dropped",
 });
 
 test("the strip fits into its width, in two lines where it must", () => {
-  for (const [width, count] of [[1168, 8], [1168, 18], [600, 14], [320, 14]]) {
+  for (const [width, count] of [[1168, 8], [1168, 18], [600, 14], [320, 14], [170, 8]]) {
     const { tiles, width: taken } = stripLayout({ width, count, grid: [14, 14], prefix: 5, ratio: 1, widest: 52 });
     assert.equal(tiles.length, count);
     assert.ok(taken <= width);
     for (const { photo, prefix } of tiles) {
       assert.ok(photo.x + photo.width <= width);
-      assert.ok(photo.width >= 28);
+      assert.ok(photo.width >= 48);
       assert.equal(prefix.length, 5);
     }
   }
