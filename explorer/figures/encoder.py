@@ -203,7 +203,7 @@ def _concat(row: BlockTrace, head: int) -> tuple[Part, ...]:
         Strip(
             array="joined",
             values=joined_heads(row)[0],
-            axis="dimension",
+            axis="joined",
             number="joined",
             share="heads",
             pieces=pieces,
@@ -214,15 +214,15 @@ def _concat(row: BlockTrace, head: int) -> tuple[Part, ...]:
 
 def _project(row: BlockTrace, _head: int) -> tuple[Part, ...]:
     weights, joined = row.arrays, joined_heads(row)
-    parts: list[Part] = [Strip(array="joined", values=joined[0], axis="dimension")]
+    parts: list[Part] = [Strip(array="joined", values=joined[0], axis="joined")]
     if weights.attn_norm is not None:
         joined = weights.attn_norm(joined)
-        parts += [Arrow(key="attn-norm"), Strip(array="attn_norm", values=joined[0], axis="dimension")]
+        parts += [Arrow(key="attn-norm"), Strip(array="attn_norm", values=joined[0], axis="joined")]
     if weights.attn_gate is not None:
-        parts += [Arrow(key="attn-gate"), Strip(array="attn_gate", values=project_input(row)[0], axis="dimension")]
+        parts += [Arrow(key="attn-gate"), Strip(array="attn_gate", values=project_input(row)[0], axis="joined")]
     parts += [
         _linear("times-msa", weights.proj),
-        Matrix(array="proj", values=weights.proj.weight, rows="dimension", cols="dimension", number="msa"),
+        Matrix(array="proj", values=weights.proj.weight, rows="joined", cols="dimension", number="msa"),
     ]
     if row.layer in row.trace.intervention.msa_off:
         parts.append(Arrow(key="off"))

@@ -13,7 +13,7 @@ from explorer.numerics import Array
 
 __all__ = ["Arrow", "Curve", "Matrix", "Part", "Strip"]
 
-Axis = Literal["dimension", "place", "token", "hidden", "column"]
+Axis = Literal["dimension", "place", "joined", "token", "hidden", "column"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -26,7 +26,8 @@ class Strip:
         The array's name in the trace, or in the layer's weights.
     values : (n,) float32 array
     axis : str
-        What its entries count: ``dimension`` of the embedding, ``place`` within a head, ``token``, ``hidden`` unit,
+        What its entries count: ``dimension`` of the embedding, ``place`` within a head, ``joined``: within
+        all heads one after the other, ``token``, ``hidden`` unit,
         or ``column`` of 𝑼_qkv.
     number : str
         The kind of number that is worked out for an entry of this strip, "" for none.

@@ -40,7 +40,7 @@ class EncoderPanel(StagePanel):
 
     def __init__(self, state: ExplorerState, **options: Any) -> None:
         self._step = 0
-        self._places = {"place": 0, "token": 0, "hidden": 0}
+        self._places = {"place": 0, "joined": 0, "token": 0, "hidden": 0}
         self._following = 0
         self._photo_shown: object = None
         self._mean: tuple[Trace, Lengths] | None = None
@@ -81,8 +81,9 @@ class EncoderPanel(StagePanel):
         self._head.add_class("vx-encoder-head-choice")
         self._mode = Choice(kind="segments", options=[{"value": "steps", "label": ""}], value="steps")
         self._mode.add_class("vx-encoder-mode")
-        self._photo = PatchView(max_size=240)
-        self._map = EncoderMap()
+        self._photo = PatchView(max_size=210)
+        self._map, self._stepper = EncoderMap(), EncoderMap(part="stepper")
+        self._stepper.add_class("vx-encoder-stepper")
         self._open = box(classes=["vx-encoder-open"])
         self._lengths_title = html("vx-section-title")
         self._lengths_words = html("vx-fact")
@@ -93,7 +94,8 @@ class EncoderPanel(StagePanel):
         self._mode.observe(lambda _: self._own("step"), names="value")
         self._photo.observe(lambda change: self._pick_token(change["new"]), names="selected")
         self._map.observe(lambda change: self._write("layer", change["new"]), names="layer")
-        self._map.observe(lambda change: self._go(change["new"]), names="step")
+        for view in (self._map, self._stepper):
+            view.observe(lambda change: self._go(change["new"]), names="step")
         return (
             box(
                 self._photo,
@@ -104,7 +106,7 @@ class EncoderPanel(StagePanel):
                 ),
                 classes=["vx-encoder-top"],
             ),
-            self._open,
+            box(self._stepper, self._open, classes=["vx-encoder-walk"]),
             self._lengths_title,
             self._lengths_words,
             self._lengths,
@@ -204,7 +206,7 @@ class EncoderPanel(StagePanel):
 
     def _show_words(self, trace: Trace) -> None:
         say, spec, language = self.say, trace.spec, self.state.language
-        for view in (self._photo, self._map, self._lengths):
+        for view in (self._photo, self._map, self._stepper, self._lengths):
             view.language = language
         self._layer.label, self._head.label, self._mode.label = say("layer"), say("head"), say("mode")
         self._layer.show([_numbered(n) for n in range(spec.depth)], self.state.layer)
@@ -229,13 +231,15 @@ class EncoderPanel(StagePanel):
             "msa": "MSA",
             "mlp": "",
         }
-        self._map.show(layers=spec.depth, steps=steps, words=words)
+        for part in (self._map, self._stepper):
+            part.show(layers=spec.depth, steps=steps, words=words)
 
     def _show_choices(self, trace: Trace) -> None:
         state = self.state
         self._layer.value, self._head.value = state.layer, self.head
-        with self._map.hold_sync():
-            self._map.layer, self._map.step, self._map.every = state.layer, self._step, self._mode.value == "all"
+        for view in (self._map, self._stepper):
+            with view.hold_sync():
+                view.layer, view.step, view.every = state.layer, self._step, self._mode.value == "all"
         prefix, token = trace.num_prefix, state.token
         self._photo.selected = token if token < prefix else prefix + int(trace.patch_index[token - prefix])
         self._photo.title = self.say("picker", token=self.token_name(token))

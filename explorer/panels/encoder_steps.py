@@ -45,6 +45,7 @@ KIND_AXES = {
     "scores": "token",
     "attention": "token",
     "head_outputs": "place",
+    "joined": "joined",
     "mlp_hidden": "hidden",
 }
 
@@ -161,7 +162,7 @@ class StepView:
         formulas = "".join(f"<div class='vx-formula'>{formula(name)}</div>" for name in step_formulas(self.step, row))
         title = say("step-title", number=self.number, name=say(f"{self.step}.name"))
         return (
-            f"<h3>{subscripts(title)}<span class='vx-encoder-where'>{escape(position)}</span></h3>"
+            f"<h3><span>{subscripts(title)}</span><span class='vx-encoder-where'>{escape(position)}</span></h3>"
             f"<div class='vx-encoder-words'><div><p class='vx-encoder-plain'>{subscripts(plain)}</p>"
             f"<p class='vx-encoder-precise'>{subscripts(precise)}</p></div>"
             f"<div class='vx-encoder-formulas'>{formulas}</div></div>"

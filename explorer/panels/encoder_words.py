@@ -37,7 +37,7 @@ ACTIVATION_NAMES = {
     "sigmoid": "sigmoid",
 }
 #: The letters that entries are counted by.
-AXIS_LETTERS = {"dimension": "d", "place": "i", "token": "", "hidden": "u", "column": "c"}
+AXIS_LETTERS = {"dimension": "d", "place": "i", "joined": "m", "token": "", "hidden": "u", "column": "c"}
 _SYMBOLS = {
     "z_in": "zₗ₋₁",
     "norm1-bare": "x̂",
@@ -75,7 +75,7 @@ _FACTORS = {
     "scores": (r"q_i", r"k_{j,i}", "place"),
     "head_outputs": (r"A_j", r"v_{j,i}", "token"),
     "joined": (r"A_j", r"v_{j,i}", "token"),
-    "msa": (r"\mathrm{SA}_m", r"U_{m,d}", "dimension"),
+    "msa": (r"\mathrm{SA}_m", r"U_{m,d}", "joined"),
     "mlp_hidden": (r"\mathrm{LN}(z')_d", r"W_{d,u}", "dimension"),
     "mlp": (r"\mathrm{hidden}_u", r"W_{u,d}", "hidden"),
 }

@@ -8,9 +8,8 @@ const WIDTHS = [0.8, 0.85, 0.95, 0.95, 1.4, 0.9, 1.25, 1.1, 0.75, 0.8, 0.85, 0.9
 
 /** What stands behind an underscore is set lower: z_l. */
 function written(node, text) {
-  const [symbol, below] = text.split("_");
-  node.textContent = symbol;
-  if (below) node.append(element("sub", "", below));
+  const parts = text.split(/_([A-Za-z0-9−]+)/);
+  node.replaceChildren(...parts.map((part, place) => (place % 2 ? element("sub", "", part) : part)));
   return node;
 }
 
@@ -27,7 +26,8 @@ function render({ model, el }) {
   where.setAttribute("aria-live", "polite");
   for (const button of [back, next]) button.type = "button";
   foot.append(back, where, next);
-  root.append(network, rail, foot);
+  if (model.get("part") === "stepper") root.append(foot);
+  else root.append(network, rail);
   el.append(root);
 
   const write = (name, value, limit) => {
@@ -44,6 +44,9 @@ function render({ model, el }) {
       return;
     }
     write("step", step, model.get("steps").length);
+    // The buttons stay in view while a long step is read; the next step is then read from its beginning.
+    const walk = root.closest(".vx-encoder-walk");
+    if (walk && walk.getBoundingClientRect().top < foot.getBoundingClientRect().top - 24) walk.scrollIntoView({ block: "start" });
   };
   back.addEventListener("click", () => go(model.get("step") - 1));
   next.addEventListener("click", () => go(model.get("step") + 1));
@@ -140,7 +143,7 @@ function render({ model, el }) {
     if (!names.length) return;
     back.disabled = every || step === 0;
     next.disabled = every || step === names.length - 1;
-    where.textContent = every ? model.get("words").every : `${step + 1} / ${names.length}  ${names[step].name}`;
+    written(where, every ? model.get("words").every : `${step + 1} / ${names.length}  ${names[step].name}`);
   }
 
   const stop = watch(model, { layers: "all", steps: "all", words: "all", layer: "mark", step: "mark", every: "mark" }, (work) =>

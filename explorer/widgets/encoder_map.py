@@ -18,6 +18,8 @@ class EncoderMap(ExplorerWidget):
 
     Attributes
     ----------
+    part : {"map", "stepper"}
+        The layers and steps, or the buttons that lead back and on, which may stand elsewhere.
     layer, layers : int
         The open layer, counted from 0, and how many there are; ``layer`` is set from either side.
     step : int
@@ -33,6 +35,7 @@ class EncoderMap(ExplorerWidget):
 
     _esm = bundle("encoder_map.js")
 
+    part = traitlets.Enum(("map", "stepper"), default_value="map").tag(sync=True)
     layer = traitlets.Int(0, min=0).tag(sync=True)
     layers = traitlets.Int(1, min=1, read_only=True).tag(sync=True)
     step = traitlets.Int(0, min=0).tag(sync=True)

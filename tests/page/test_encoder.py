@@ -53,14 +53,16 @@ def test_steps_layers_and_numbers_by_keyboard(page: Page) -> None:
     layer.press("End")
     expect(section.locator(".vx-encoder-step h3")).to_contain_text("layer 6 of 6")
     expect(section.locator(".vx-encmap-layer").last).to_have_attribute("aria-current", "true")
-    # Stage 5 shows the same layer.
-    expect(page.locator(".vx-stage-attention .vx-layer output")).to_have_text("6")
     flow = section.locator(".vxw-flow .vxw-stage").first
     flow.focus()
     flow.press("Home")
     expect(section.locator(".vx-encoder-index output")).to_have_text("CLS")
     flow.press("ArrowRight")
     expect(section.locator(".vx-encoder-index output")).to_have_text(re.compile("^patch 0"))
+    # Stage 5 shows the same layer.
+    attention = page.locator(".vx-stage-attention")
+    attention.scroll_into_view_if_needed()
+    expect(attention.locator(".vx-layer output")).to_have_text("6")
 
 
 def test_a_token_is_picked_on_the_photo(page: Page) -> None:
