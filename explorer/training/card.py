@@ -7,8 +7,9 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from explorer.novelty import Rate
 from explorer.training.data import ClassName
-from explorer.training.evaluation import Accuracy, wilson_interval
+from explorer.training.evaluation import Accuracy
 from explorer.training.settings import Stage, TrainSettings
 
 __all__ = ["accuracy_table", "model_card"]
@@ -54,7 +55,7 @@ def accuracy_table(results: dict[int, Accuracy]) -> str:
     for patch_size, result in sorted(results.items()):
         cells = [f"{patch_size} × {patch_size}"]
         for hits in (result.top1, result.top5):
-            low, high = wilson_interval(hits, result.count)
+            low, high = Rate(hits, result.count).interval()
             cells += [f"{100 * hits / result.count:.1f} %", f"{100 * low:.1f} – {100 * high:.1f} %"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from explorer.novelty import Rate
 from explorer.training.augment import normalise_batch
 from explorer.training.settings import TrainSettings
 
-__all__ = ["Accuracy", "measure", "wilson_interval"]
+__all__ = ["Accuracy", "measure"]
 
 
 @dataclass(frozen=True)
@@ -35,32 +35,9 @@ class Accuracy:
         """Both numbers in percent with their 95 % intervals."""
         parts = []
         for name, hits in (("top-1", self.top1), ("top-5", self.top5)):
-            low, high = wilson_interval(hits, self.count)
+            low, high = Rate(hits, self.count).interval()
             parts.append(f"{name} {100 * hits / self.count:5.2f} % [{100 * low:.2f}, {100 * high:.2f}]")
         return "  ".join(parts)
-
-
-def wilson_interval(hits: int, count: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Wilson's score interval of a share.
-
-    Parameters
-    ----------
-    hits, count : int
-        Successes, and trials.
-    z : float
-        Quantile of the normal distribution; the default makes 95 %.
-
-    Returns
-    -------
-    low, high : float
-    """
-    if count == 0:
-        return 0.0, 1.0
-    share = hits / count
-    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    middle = share + z * z / (2 * count)
-    scale = 1 + z * z / count
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
 
 
 @torch.inference_mode()

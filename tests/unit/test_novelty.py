@@ -93,6 +93,15 @@ def test_useless_rule_never_warns() -> None:
     assert probably_none(uncertain, useful)
 
 
+@pytest.mark.parametrize(
+    ("hits", "count", "low", "high"),
+    # Reference values from Wilson's formula, to four digits.
+    [(50, 100, 0.4038, 0.5962), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (2500, 5000, 0.4861, 0.5139)],
+)
+def test_wilson_interval_by_its_formula(hits: int, count: int, low: float, high: float) -> None:
+    assert Rate(hits, count).interval() == pytest.approx((low, high), abs=5e-5)
+
+
 def test_wilson_interval() -> None:
     """Newcombe 1998, Table I: 81 of 263."""
     low, high = Rate(81, 263).interval()

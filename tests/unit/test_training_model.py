@@ -11,7 +11,6 @@ import torch
 from explorer.errors import ExplorerError
 from explorer.positions import sinusoidal_1d, sinusoidal_2d
 from explorer.training.augment import augment_batch, normalise_batch
-from explorer.training.evaluation import wilson_interval
 from explorer.training.flexible import ARCHITECTURE, FlexibleForward, build_model, model_arguments
 from explorer.training.settings import POSITIONS, TrainSettings, load_preset, preset_names, read_settings
 from explorer.training.timm_parts import create_model
@@ -150,12 +149,3 @@ def test_stages_follow_each_other() -> None:
     assert set(settings.patches_at(0.5)) == {4, 8}
     assert set(settings.patches_at(1.0)) == {4, 8}
     assert settings.patch_sizes == (4, 8, 16)
-
-
-@pytest.mark.parametrize(
-    ("hits", "count", "low", "high"),
-    # Reference values from Wilson's formula, to four digits.
-    [(50, 100, 0.4038, 0.5962), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (2500, 5000, 0.4861, 0.5139)],
-)
-def test_wilson_interval(hits: int, count: int, low: float, high: float) -> None:
-    assert wilson_interval(hits, count) == pytest.approx((low, high), abs=5e-5)
