@@ -73,6 +73,10 @@ class AttentionPage:
             self.view._handle_custom_msg(question, [])
         return self.answered
 
+    def layers_asked(self) -> list[int]:
+        """The layers that the front end asked for, in order."""
+        return [question["layer"] for question in self.front_end.sent("attention") if question["kind"] == "layer"]
+
     def _answer(self, content: Any, buffers: Any = None) -> None:
         self.front_end.answer("attention", content, *(buffers or []))
 

@@ -351,7 +351,8 @@ export function distancePane(el, view) {
     pane.paint();
   });
   stage.addEventListener("click", (event) => {
-    const place = headUnder(event);
+    // What is lit is what opens: a click comes in whole pixels, the moves before it in fractions.
+    const place = hover ?? headUnder(event);
     if (place) view.choose(place);
   });
   stage.addEventListener("keydown", (event) => {
