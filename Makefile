@@ -55,6 +55,7 @@ lint: test-tools
 
 bench: browser
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.attention
 
 clean:
 	rm -rf $(VENV) dist build
