@@ -67,8 +67,11 @@ def test_steps_layers_and_numbers_by_keyboard(page: Page) -> None:
 
 def test_a_token_is_picked_on_the_photo(page: Page) -> None:
     section = stage(page)
-    section.get_by_role("button", name="CLS").first.click()
-    expect(section.locator(".vx-encoder-step h3")).to_contain_text("CLS")
+    expect(section.locator(".vx-encoder-step h3")).to_contain_text("patch 36 (row 4, column 4)")
+    photo = section.locator(".vxw-patches .vxw-stage")
+    photo.focus()
+    photo.press("ArrowRight")
+    expect(section.locator(".vx-encoder-step h3")).to_contain_text("patch 37 (row 4, column 5)")
 
 
 def test_all_steps_at_once_and_their_charts(page: Page) -> None:
@@ -85,7 +88,8 @@ def test_both_languages(open_page: Callable[..., Page], query: str, word: str) -
     section = stage(open_page(query))
     section.locator(".vx-encmap-step").nth(2).click()
     expect(section.locator(".vx-encoder-step h3")).to_contain_text(f"3. {word}")
-    section.locator(".vxw-flow .vxw-stage").last.hover()
+    flow = section.locator(".vxw-flow .vxw-stage").last
+    flow.hover(position={"x": 30, "y": 85})
     expect(section.locator(".vxw-flow .vxw-readout").last).to_contain_text("s")
 
 
