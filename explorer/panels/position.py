@@ -192,6 +192,8 @@ class PositionPanel(StagePanel):
             name=say("axis-token"),
             labels=[self.token_name(token) for token in range(trace.num_tokens)],
             marks=dict(enumerate(trace.prefix_names)),
+            # Rows are numbered as patches are in every other stage, not as tokens.
+            first=-trace.num_prefix,
         )
         cols = Axis(name=say("axis-dimension"))
         title_after = "sum-figure" if trace.arrays.norm_pre is not None and not normed else "z0-figure"

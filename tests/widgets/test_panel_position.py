@@ -59,6 +59,7 @@ def test_the_sum_is_the_traces(panel: PositionPanel, state: ExplorerState) -> No
     assert before.scale == after.scale
     assert added.scale.high == pytest.approx(np.abs(trace.pos_embed).max())
     assert before.rows.marks == {0: "CLS"}
+    assert before.rows.first == -1  # the row of patch 5 is called 5, as in the other stages
     assert "CLS" in panel._sum_words.value
 
 

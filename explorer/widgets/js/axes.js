@@ -236,5 +236,5 @@ export function tickItems({ plot, cell, rowTicks, colTicks }, theme, chosen, mea
  * @returns {string}
  */
 export function tickText(axis, shown, index) {
-  return shown.find((tick) => tick.index === index)?.text ?? String(index + axis.first);
+  return shown.find((tick) => tick.index === index)?.text ?? axis.marks[index] ?? String(index + axis.first);
 }

@@ -143,6 +143,9 @@ test("names: labels first, then marks, then the number", () => {
   assert.equal(nameOf(axis({ marks: { 0: "CLS" } }), 0), "CLS");
   assert.equal(nameOf(axis({ first: 1 }), 4), "5");
   assert.equal(tickText(axis({ first: 1 }), [{ index: 0, text: "one" }], 0), "one");
+  // A marked index without room for its tick is still called by its mark.
+  assert.equal(tickText(axis({ first: -2, marks: { 1: "DIST" } }), [], 1), "DIST");
+  assert.equal(tickText(axis({ first: -2, marks: { 1: "DIST" } }), [], 2), "0");
 });
 
 const layouts = [];
