@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as W
 import numpy as np
 
+from explorer.errors import MessageValue
 from explorer.figures.encoder import step_parts, strip_scales
 from explorer.figures.encoder_facts import curve_chart
 from explorer.figures.encoder_parts import Arrow, Curve, Matrix, Part, Strip
@@ -153,7 +154,11 @@ class StepView:
         panel, say = self.panel, self.panel.say
         trace = panel.state.trace
         layers, heads = (row.trace.spec.depth, row.trace.spec.heads)
-        where = {"layer": row.layer + 1, "layers": layers, "token": panel.token_name(panel.state.token)}
+        where: dict[str, MessageValue] = {
+            "layer": row.layer + 1,
+            "layers": layers,
+            "token": panel.token_name(panel.state.token),
+        }
         if trace is not None and self.step in {"qkv", "scores", "softmax", "weighted", "concat"}:
             position = say("position-head", head=head + 1, heads=heads, **where)
         else:
