@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from explorer.numerics import Array
 from explorer.figures.matrix import Axis, MatrixFigure, Scale, attention_scale
+from explorer.numerics import Array
 from explorer.trace import Trace
 
-__all__ = ["attention_figure", "attention_on_photo", "head_attention", "layer_scale", "strongest_keys"]
+__all__ = ["attention_figure", "head_attention", "layer_scale"]
 
 #: ``head`` that stands for the mean over a layer's heads.
 MEAN = -1
@@ -95,32 +95,3 @@ def attention_figure(
         stem=stem,
         binning="max",
     )
-
-
-def attention_on_photo(trace: Trace, attention: Array, query: int) -> tuple[Array, Array]:
-    """One query's row, cut into what it gives to the prefix and to the patches.
-
-    Parameters
-    ----------
-    trace : Trace
-    attention : (T, T) array
-    query : int
-
-    Returns
-    -------
-    prefix : (R,) array
-    patches : (rows · cols,) array
-        At each patch's place on the photo; ``nan`` where the run has no such token.
-    """
-    row = attention[query]
-    rows, cols = trace.grid
-    patches = np.full(rows * cols, np.nan, dtype=np.float32)
-    patches[trace.patch_index] = row[trace.num_prefix :]
-    return row[: trace.num_prefix], patches
-
-
-def strongest_keys(attention: Array, query: int, count: int) -> list[tuple[int, float]]:
-    """The tokens that a query looks at most, with their weights, strongest first."""
-    row = attention[query]
-    order = np.argsort(-row, kind="stable")[:count]
-    return [(int(token), float(row[token])) for token in order]

@@ -10,10 +10,8 @@ from explorer.engine import trace_image
 from explorer.figures.attention import (
     MEAN,
     attention_figure,
-    attention_on_photo,
     head_attention,
     layer_scale,
-    strongest_keys,
 )
 from explorer.interventions import Intervention
 from explorer.models import load_model
@@ -62,19 +60,3 @@ def test_the_figure_names_its_sides_and_marks_the_prefix(trace: Trace) -> None:
     assert (figure.rows.name, figure.cols.name) == ("query", "key")
     assert figure.rows.marks == figure.cols.marks == {0: "token 0"}
     assert figure.rows.label(5) == "token 5"
-
-
-def test_dropped_patches_are_holes_on_the_photo(trace: Trace) -> None:
-    attention = head_attention(trace, 0, 0)
-    prefix, patches = attention_on_photo(trace, attention, query=4)
-    assert patches.shape == (49,)
-    np.testing.assert_array_equal(np.flatnonzero(~np.isnan(patches)), np.arange(3, 40))
-    assert patches[10] == attention[4, trace.num_prefix + 7]
-    assert prefix.sum() + np.nansum(patches) == pytest.approx(1, abs=1e-6)
-
-
-def test_the_strongest_keys_come_first(trace: Trace) -> None:
-    attention = head_attention(trace, 1, 1)
-    keys = strongest_keys(attention, 3, 4)
-    assert [weight for _, weight in keys] == sorted(attention[3].tolist(), reverse=True)[:4]
-    assert all(attention[3, token] == pytest.approx(weight) for token, weight in keys)
