@@ -108,7 +108,7 @@ class OverviewPanel(StagePanel):
             "prefix": prefix,
             "position": say("position"),
             "sum": say("sum", tokens=trace.num_tokens, dim=spec.dim),
-            "embeddingsSymbol": "x_{p}E",
+            "embeddingsSymbol": _embeddings_symbol(trace.prefix_names),
             "sumSymbol": "z_{0}" if trace.arrays.norm_pre is None else "LN ⟶ z_{0}",
             "encoder": say("encoder"),
             "layers": say("layers", layers=spec.depth),
@@ -139,6 +139,13 @@ class OverviewPanel(StagePanel):
         if arrays.heads:
             steps.append(self.say("linear"))
         return steps or ["y"]
+
+
+def _embeddings_symbol(prefix_names: Sequence[str]) -> str:
+    # T rows, not the N of x_p E: what is put on top is named too, as in the formula of z_0.
+    if not prefix_names:
+        return "x_{p}E"
+    return "[x_{class}; x_{p}E]" if list(prefix_names) == ["CLS"] else "[…; x_{p}E]"
 
 
 def _sizes(trace: Trace) -> dict[str, str]:

@@ -39,6 +39,8 @@ def test_the_sizes_are_todays(state: ExplorerState) -> None:
     assert view.drawing["sizes"]["patches"] == "4 × 768"
     assert "N = 4 patches" in view.drawing["texts"]["patches"]
     assert view.drawing["texts"]["layers"] == "× L = 2 layers"
+    # Its shape has T rows, so it is not x_p E alone.
+    assert view.drawing["texts"]["embeddingsSymbol"] == "[x_{class}; x_{p}E]"
 
 
 def test_the_answer_is_the_models(state: ExplorerState) -> None:

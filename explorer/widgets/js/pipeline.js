@@ -109,7 +109,7 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
       stacks.map((x, stack) => stackOf(x, stackTop, stackWidth, pitch, stack)).join(""),
       draw.sign((stacks[0] + stackWidth + stacks[1]) / 2, middle, "+"),
       draw.sign((stacks[1] + stackWidth + stacks[2]) / 2, middle, "="),
-      draw.label(stacks[0] + stackWidth / 2 - 18, foot, texts.embeddingsSymbol, sizes.tokens, 190),
+      draw.label(stacks[0] + stackWidth / 2 - 18, foot, texts.embeddingsSymbol, sizes.tokens, 240),
       draw.label(stacks[1] + stackWidth / 2, foot, "E_{pos}", sizes.tokens, 170),
       draw.label(stacks[2] + stackWidth / 2, foot, texts.sumSymbol, sizes.tokens, 160),
     ].join(""),
