@@ -165,7 +165,9 @@ function render({ model, el }) {
     if (cell.width < PRINTED || cell.height < 28) return [];
     const values = Array.from(cells.values);
     const reach = Math.max(Math.abs(range.least), Math.abs(range.most));
-    const texts = [3, 2]
+    // Whole numbers, such as pixels, have no decimals to compare.
+    const whole = values.every((value) => Number.isNaN(value) || Number.isInteger(value));
+    const texts = (whole ? [1] : [3, 2])
       .map((digits) => values.map((value) => (Number.isNaN(value) ? "" : formatFixed(value, reach, digits))))
       .find((candidates) => candidates.every((text) => frame.measure(text) <= cell.width - 6));
     return (texts ?? []).map((text, index) => {
