@@ -10,6 +10,9 @@ const BY_HAND = ["wheel", "touchstart", "pointerdown", "keydown"];
  * @param {Element} section
  */
 export function goTo(section) {
+  // Below the bar, which is the higher the more it has to say.
+  const bar = section.closest(".vx")?.querySelector(".vx-bar");
+  if (bar instanceof HTMLElement && section instanceof HTMLElement) section.style.scrollMarginTop = `${bar.offsetHeight + 2}px`;
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   // A long way is jumped: gliding over the stages between would have all of them built before the one that is wanted.
   const far = Math.abs(section.getBoundingClientRect().top) > 1.5 * window.innerHeight;
