@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as W
 
-from explorer.catalog import BUNDLED_NAME, known_model, known_models
+from explorer.catalog import BUNDLED_NAME, known_models
 from explorer.errors import ExplorerError
 from explorer.images import open_picture
 from explorer.panels.base import box, html
@@ -162,6 +162,9 @@ class ControlBar(W.VBox):
             self._cancel.layout.display = "" if downloading and state.trace is not None else "none"
         if not changes.isdisjoint({"error", "language"}):
             self._show_error()
+        if "trace" in changes and state.trace is not None and state.model == self._name.value.strip():
+            # What was asked for by name is there: the menu names it, and the field has done its work.
+            self._other_open = False
         if not changes.isdisjoint({"trace", "model", "language"}):
             self._show_models()
         if not changes.isdisjoint({"trace", "patch_size", "image_size", "language"}):
@@ -225,8 +228,6 @@ class ControlBar(W.VBox):
         return BUNDLED_NAME if self.state.model == "bundled" else self.state.model
 
     def _show_other(self) -> None:
-        known = known_model(self.state.model) is not None
-        self._other_open = self._other_open and known
         self._other.layout.display = "" if self._other_open else "none"
 
     def _show_sizes(self) -> None:

@@ -53,6 +53,16 @@ def test_a_model_that_fails_leaves_the_menu_at_what_is_shown(bar: ControlBar, st
     assert bar._banner.layout.display == "none"
 
 
+def test_a_model_asked_for_by_name_is_named_in_the_menu(bar: ControlBar, state: ExplorerState) -> None:
+    bar._choose_model({"new": ""})
+    bar._name.value = "shallow"
+    assert state.wait(10)
+    assert bar._model.value == "shallow"
+    assert bar._other.layout.display == "none"
+    bar._choose_model({"new": ""})
+    assert bar._other.layout.display != "none"  # and another one can be asked for
+
+
 def test_names_are_escaped(bar: ControlBar, state: ExplorerState) -> None:
     bar._choose_model({"new": ""})
     bar._name.value = "<script>alert(1)</script>"
