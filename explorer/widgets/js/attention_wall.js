@@ -233,6 +233,7 @@ export function distancePane(el, view) {
     );
     if (known.length < heads || !heads) return view.label("wall-waiting");
     const [near, far] = [known[0], known.at(-1)];
+    if (distance(view.layer, far) === 0) return view.label("distance-none");
     const said = (head) => distance(view.layer, head).toFixed(2);
     const values = { layer: view.layer + 1, far: far + 1, most: said(far), near: near + 1, least: said(near) };
     return view.label(heads > 1 ? "distance-fact" : "distance-one", values);
