@@ -44,8 +44,10 @@ browser: test-tools
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-cjk; \
 	else $(BIN)/python -m playwright install chromium; fi
 
+# The page's tests have the machine to themselves: a browser, a server and its kernels are enough for two cores.
 test: browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --ignore tests/page --ignore tests/install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/page tests/install
 
 lint: test-tools
 	$(BIN)/ruff check .

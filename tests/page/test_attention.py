@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 WORDS = {
     "en": {"cls": "Layer 6, head 1: where CLS looks", "most": "looks most at", "far": "In layer 3, head"},
-    "ja": {"cls": "層 6・ヘッド 1: CLS が見る先", "most": "最も強く見る先", "far": "層 3 で最も遠くを見るのはヘッド"},
+    "ja": {"cls": "層 6・ヘッド 1：CLSが見る先", "most": "最も強く見る先", "far": "層 3 で最も遠くを見るのはヘッド"},
 }
 
 
@@ -47,8 +47,9 @@ def test_which_head_of_layer_3_looks_furthest(open_page: Callable[..., Page], la
     page = open_page(f"?lang={language}")
     stage = attention(page)
     stage.locator(".vx-layer input[type=range]").focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
+    for layer in (2, 3):
+        page.keyboard.press("ArrowRight")
+        expect(stage.locator(".vxa-photo .vxw-title")).to_contain_text(re.compile(f"(Layer|層) {layer}"))
     expect(stage.locator(".vxa-distance .vxw-notes")).to_contain_text(WORDS[language]["far"], timeout=30_000)
 
 
