@@ -1,5 +1,6 @@
 # make run    serve the page on http://localhost:8866
 # make test   the whole suite, with a browser
+# make test-page  every test of the real page, in both homes
 # make lint   what .ci/run checks before the tests
 # make bench  speed against a plain notebook, as ratios
 #
@@ -13,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Tests of numbers are faster on one thread each, with a worker for each core.
 WORKERS ?= 2
 
-.PHONY: run install test test-tools browser lint bench clean
+.PHONY: run install test test-page test-tools browser lint bench clean
 
 run: install
 	@$(BIN)/vit-explorer serve --port $(PORT)
@@ -44,10 +45,14 @@ browser: test-tools
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-cjk; \
 	else $(BIN)/python -m playwright install chromium; fi
 
-# The page's tests have the machine to themselves: a browser, a server and its kernels are enough for two cores.
+# The page's tests have the machine to themselves: a browser, a server and its kernels are enough for two cores. Those
+# marked `smoke` are part of every run; `make test-page` runs all of them.
 test: browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --ignore tests/page --ignore tests/install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/page tests/install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --ignore tests/page
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/page -m smoke
+
+test-page: browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/page
 
 lint: test-tools
 	$(BIN)/ruff check .

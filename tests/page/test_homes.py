@@ -289,6 +289,7 @@ def test_server_ends_with_its_kernels(serve_notebook: Callable[..., Server], new
 # -- both homes ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.smoke
 def test_dashboard_is_there_and_ready(any_page: Page) -> None:
     wait_shown(any_page)
     wait_ready(any_page)
