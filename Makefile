@@ -1,5 +1,5 @@
 # make run    serve the page on http://localhost:8866
-# make test   the whole suite, with a browser
+# make test   the suite, with a browser; of the tests of the real page only those marked smoke
 # make test-page  every test of the real page, in both homes
 # make lint   what .ci/run checks before the tests
 # make bench  speed against a plain notebook, as ratios
