@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -33,6 +34,8 @@ _LOG = logging.getLogger(__name__)
 
 #: Inputs that a trace depends on.
 _REQUESTED = ("picture", "crop", "model", "random_weights", "patch_size", "image_size", "intervention")
+#: What an intervention was made for.
+_FITTED = ("model", "random_weights", "patch_size", "image_size")
 
 Listener = Callable[[frozenset[str]], None]
 
@@ -67,6 +70,8 @@ class ExplorerState(traitlets.HasTraits):
         The picked token, prefix tokens first.
     dimension : int
         The picked dimension of the embedding.
+    experiment : str
+        Name of the experiment that stage 7 shows.
     trace, labels : outputs
         Of the last request that was answered.
     progress : Progress or None
@@ -89,6 +94,7 @@ class ExplorerState(traitlets.HasTraits):
     head = traitlets.Int(0)
     token = traitlets.Int(0)
     dimension = traitlets.Int(0)
+    experiment = traitlets.Unicode("shuffle")
 
     trace: Trace | None = traitlets.Any(None, allow_none=True)  # type: ignore[assignment]
     labels: Labels | None = traitlets.Any(None, allow_none=True)  # type: ignore[assignment]
@@ -118,6 +124,14 @@ class ExplorerState(traitlets.HasTraits):
     def spec(self) -> ModelSpec | None:
         """Facts of the model that is shown."""
         return None if self.trace is None else self.trace.spec
+
+    @property
+    def untouched(self) -> TraceRequest | None:
+        """What would ask for the run that is shown, had nothing been changed in it."""
+        if self._answered is None or self.trace is None:
+            return None
+        sizes = {"patch_size": self.trace.patch_size, "image_size": self.trace.image.shape[0]}
+        return replace(self._answered, intervention=None, **sizes)
 
     @property
     def busy(self) -> bool:
@@ -162,6 +176,9 @@ class ExplorerState(traitlets.HasTraits):
             if "model" in changes:
                 # Another model has sizes of its own.
                 self._settle(patch_size=0, image_size=0)
+            if self.intervention is not None and not changes.isdisjoint(_FITTED) and "intervention" not in changes:
+                # A change of a run names patches, layers and heads, and these are others now.
+                self._settle(intervention=None)
             self.request()
         for listener in tuple(self._listeners):
             try:

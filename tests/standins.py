@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from explorer.errors import ExplorerError
+from explorer.interventions import Intervention
 from explorer.specs import ModelSpec
 from explorer.tracer import TraceAnswer, TraceRequest
 
@@ -37,6 +38,7 @@ class Answerer:
             image_size=image_size,
             num_tokens=1 + side * side,
             patch_size=patch_size,
+            intervention=request.intervention or Intervention(),
             image=np.zeros((image_size, image_size, 3), np.uint8),
         )
         return TraceAnswer(request=request, trace=trace, labels=None)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from explorer.catalog import BUNDLED_NAME, known_models
 from explorer.errors import ExplorerError
 from explorer.images import open_picture
 from explorer.panels.base import box, html
-from explorer.panels.messages import error_html, facts_html, notices, status_html
+from explorer.panels.messages import changes_html, error_html, facts_html, notices, status_html
 from explorer.samples import open_sample
 from explorer.sizes import MAX_TRACE_BYTES, SizeChoice, image_size_choices, patch_size_choices
 from explorer.state import ExplorerState
@@ -83,6 +83,9 @@ class ControlBar(W.VBox):
         self._random = _button(self._guarded(lambda _: self._try_random()))
         self._banner = box(self._error, self._random, self._dismiss, classes=["vx-banner", "vx-error"])
         self._notice = html("vx-notice")
+        self._change = html("vx-change-words")
+        self._undo = _button(self._guarded(lambda _: self._undo_change()))
+        self._changed_run = box(self._change, self._undo, classes=["vx-changed-run"])
         self._nav = StageNav()
 
         self._facts = html("vx-facts")
@@ -97,7 +100,7 @@ class ControlBar(W.VBox):
             self._cancel,
             classes=["vx-controls"],
         )
-        super().__init__([top, controls, self._other, self._banner, self._notice])
+        super().__init__([top, controls, self._other, self._banner, self._changed_run, self._notice])
         self.add_class("vx-bar")
         state.subscribe(self._changed)
         self._changed(frozenset(state.trait_names()))
@@ -144,6 +147,9 @@ class ControlBar(W.VBox):
     def _choose_image_size(self, change: dict[str, Any]) -> None:
         self.state.image_size = int(change["new"])
 
+    def _undo_change(self) -> None:
+        self.state.intervention = None
+
     def _choose_language(self, change: dict[str, Any]) -> None:
         self.state.language = str(change["new"])
 
@@ -165,6 +171,9 @@ class ControlBar(W.VBox):
         if "trace" in changes and state.trace is not None and state.model == self._name.value.strip():
             # What was asked for by name is there: the menu names it, and the field has done its work.
             self._other_open = False
+        if not changes.isdisjoint({"trace", "language"}):
+            words = self._change.value = changes_html(state)
+            self._changed_run.layout.display = "" if words else "none"
         if not changes.isdisjoint({"trace", "model", "language"}):
             self._show_models()
         if not changes.isdisjoint({"trace", "patch_size", "image_size", "language"}):
@@ -190,6 +199,7 @@ class ControlBar(W.VBox):
             (self._random, "random-offer"),
         ):
             button.description = text(f"page.{key}", language)
+        self._undo.description = text("experiments.undo-change", language)
         self._name.placeholder = text("page.other-model-hint", language)
         self._nav.label = text("page.stages", language)
         self._nav.stages = [

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from html import escape
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, MessageValue
 from explorer.sizes import multiply_adds
 from explorer.specs import ModelSpec
 from explorer.state import ExplorerState
 from explorer.texts import error_text, text
+from explorer.trace import Trace
 from explorer.tracer import Progress
 
-__all__ = ["error_html", "facts_html", "notices", "status_html"]
+__all__ = ["changes_html", "error_html", "facts_html", "notices", "status_html"]
 
 
 def status_html(state: ExplorerState) -> str:
@@ -74,6 +75,47 @@ def notices(state: ExplorerState) -> list[str]:
         if size not in trained and not spec.random_weights:
             found.append(text(f"page.{key}", language, size=size, trained=", ".join(map(str, sorted(trained)))))
     return found
+
+
+def changes_html(state: ExplorerState) -> str:
+    """What was changed in the run that all stages show; nothing for the model's own run."""
+    trace = state.trace
+    if trace is None or not trace.intervention:
+        return ""
+    language = state.language
+    listed = _separator(language).join(_changes(trace, language))
+    return escape(text("experiments.changed-run", language, changes=listed))
+
+
+def _changes(trace: Trace, language: str) -> list[str]:
+    change, places, found = trace.intervention, trace.grid[0] * trace.grid[1], []
+
+    def add(key: str, **values: MessageValue) -> None:
+        found.append(text(f"experiments.changed-{key}", language, **values))
+
+    if change.order is not None:
+        add("order", moved=sum(place != patch for place, patch in enumerate(change.order)), all=places)
+    if change.pos_embed is None:
+        add("no-positions")
+    elif change.table is not None:
+        add("positions")
+    if change.kept_patches is not None:
+        add("kept", dropped=places - len(change.kept_patches), all=places)
+    if masked := tuple(change.masked):
+        add("masked", masked=len(masked), all=places)
+    heads = tuple(change.masked_heads)
+    if len(heads) == 1:
+        add("one-head", head=heads[0][1] + 1, layer=heads[0][0] + 1)
+    elif heads:
+        add("heads", heads=len(heads))
+    for key, layers in (("msa", tuple(change.msa_off)), ("mlp", tuple(change.mlp_off))):
+        if layers:
+            add(key, layers=_separator(language).join(str(layer + 1) for layer in layers))
+    return found
+
+
+def _separator(language: str) -> str:
+    return "、" if language == "ja" else ", "
 
 
 def _status(css: str, words: str, progress: Progress | None = None) -> str:

@@ -104,7 +104,7 @@ function render({ model, el }) {
   }
 
   function hint() {
-    return frame.label(model.get("interactive") ? "patches_hint" : "patches_hint_still");
+    return model.get("hint") || frame.label(model.get("interactive") ? "patches_hint" : "patches_hint_still");
   }
 
   function scene(theme) {
@@ -150,9 +150,14 @@ function render({ model, el }) {
   }
 
   function selectionItems(theme) {
+    const marks = model.get("marked").filter((token) => token < count());
+    const marked = marks.flatMap((token) => [
+      { kind: "rect", ...tokenBox(token), fill: theme.accent, alpha: 0.45 },
+      ...outline(tokenBox(token), theme.accent, 2, token < prefix() ? 7 : 0),
+    ]);
     const token = model.get("selected");
-    if (token < 0 || token >= count() || !there(token)) return [];
-    return outline(tokenBox(token), theme.accent, layout.cell.width < 14 ? 2 : 3, token < prefix() ? 7 : 0);
+    if (token < 0 || token >= count() || !there(token)) return marked;
+    return marked.concat(outline(tokenBox(token), theme.accent, layout.cell.width < 14 ? 2 : 3, token < prefix() ? 7 : 0));
   }
 
   function redrawOver() {
@@ -226,14 +231,26 @@ function render({ model, el }) {
     if (token >= 0) frame.say(pairs(token).map(([name, what]) => `${name} ${what}`.trim()).join(", "));
   }
 
+  function press(token) {
+    if (model.get("interactive") && model.get("pressable") && token >= 0) model.send({ kind: "press", token });
+  }
+
   stage.addEventListener("pointermove", (event) => point(tokenAt(event)));
   stage.addEventListener("pointerleave", () => point(-1));
   stage.addEventListener("click", (event) => {
     const token = tokenAt(event);
-    if (token >= 0) select(token);
+    if (token < 0) return;
+    // A chosen token may be pressed again, so a press is no change of the choice.
+    select(token);
+    press(token);
   });
   stage.addEventListener("keydown", (event) => {
     if (!model.get("interactive")) return;
+    if (model.get("pressable") && (event.key === "Enter" || event.key === " ")) {
+      event.preventDefault();
+      press(model.get("selected"));
+      return;
+    }
     const token = nextToken(event, model.get("selected"), prefix(), grid(), there);
     if (token === null) return;
     event.preventDefault();
@@ -245,7 +262,7 @@ function render({ model, el }) {
   const kinds = {
     image: "image", mime: "image", values: "values", scale: "values", grid: "values", prefix_names: "values",
     kept: "values", labels: "draw", title: "draw", caption: "draw", stem: "draw", max_size: "draw",
-    interactive: "draw", selected: "over",
+    interactive: "draw", hint: "draw", selected: "over", marked: "over",
   };
   const stop = watch(model, kinds, update);
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,12 @@ class PatchView(ExplorerWidget):
         The picked token, −1 for none; set from either side.
     interactive : bool
         Whether a token can be picked here.
+    pressable : bool
+        Whether a click, or Enter on the picked token, is also a press; see :meth:`on_press`.
+    marked : list of int
+        Tokens under a veil of the accent colour.
+    hint : str
+        What is said below the photo while nothing is pointed at; by default how to pick a patch.
     title, caption, stem : str
         Plain text around the photo, and the file name of saved pictures.
     max_size : int
@@ -48,6 +54,9 @@ class PatchView(ExplorerWidget):
     kept = traitlets.List(traitlets.Int(min=0), default_value=None, allow_none=True).tag(sync=True)
     selected = traitlets.Int(-1, min=-1).tag(sync=True)
     interactive = traitlets.Bool(True).tag(sync=True)
+    pressable = traitlets.Bool(False).tag(sync=True)
+    marked = traitlets.List(traitlets.Int(min=0)).tag(sync=True)
+    hint = traitlets.Unicode("").tag(sync=True)
     title = traitlets.Unicode("").tag(sync=True)
     caption = traitlets.Unicode("").tag(sync=True)
     stem = traitlets.Unicode("photo").tag(sync=True)
@@ -61,6 +70,18 @@ class PatchView(ExplorerWidget):
     @traitlets.default("scale")
     def _no_scale(self) -> dict[str, Any]:
         return scale_state(Scale(low=0.0, high=1.0))
+
+    def on_press(self, call: Callable[[int], None]) -> None:
+        """Call with the token whenever one is pressed: also twice with the same, which no change of a trait tells."""
+
+        def listen(_widget: Any, content: Any, _buffers: Any) -> None:
+            if not isinstance(content, dict) or content.get("kind") != "press":
+                return
+            token = content.get("token")
+            if isinstance(token, int) and 0 <= token < len(self.prefix_names) + self.grid[0] * self.grid[1]:
+                call(token)
+
+        self.on_msg(listen)
 
     def show_image(
         self,
@@ -133,3 +154,4 @@ class PatchView(ExplorerWidget):
             self.set_trait("values", b"")
         if self.selected >= tokens:
             self.selected = -1
+        self.marked = [token for token in self.marked if token < tokens]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from explorer.interventions import Intervention
 from explorer.panels.bar import ControlBar
 from explorer.state import ExplorerState
 from tests.standins import Answerer
@@ -95,3 +96,19 @@ def test_every_word_follows_the_language(bar: ControlBar, state: ExplorerState) 
     assert bar._patch_size.label == "パッチサイズ P"
     assert "準備完了" in bar._status.value
     assert [stage["name"] for stage in bar._nav.stages] == ["概要", "パッチ"]
+
+
+def test_a_changed_run_is_named_and_undone(bar: ControlBar, state: ExplorerState) -> None:
+    assert bar._changed_run.layout.display == "none"
+    order = [1, 0, *range(2, 64)]
+    state.intervention = Intervention(permutation=order, pos_embed=None, masked_heads=[(2, 4)], msa_off=[0, 5])
+    assert state.wait(10)
+    assert bar._changed_run.layout.display != "none"
+    words = bar._change.value
+    assert "2 of 64 patches moved, no Eₚₒₛ, head 5 of layer 3 off, MSA off in layer 1, 6" in words
+    state.language = "ja"
+    assert "64個のパッチのうち2個を移動" in bar._change.value
+    bar._undo.click()
+    assert state.wait(10)
+    assert state.intervention is None
+    assert bar._changed_run.layout.display == "none"

@@ -292,6 +292,35 @@ def test_dropped_patches_are_grey_and_cannot_be_picked(front_end: FrontEnd) -> N
     assert front_end.saved("p", "selected")[-1] >= 2 + 8
 
 
+def test_a_token_is_pressed_by_click_and_by_enter_but_not_by_arrows(front_end: FrontEnd) -> None:
+    view = patches(pressable=True, hint="press one", kept=None)
+    view.marked = [2 + 15]
+    widget = front_end.mount("p", view)
+    shown(front_end, "p")
+    assert read(widget) == "press one"
+    accent = front_end.page.evaluate("() => colour('p', 500, 500, 1)")  # the last patch lies under a veil
+    assert accent[3] > 0
+    stage = widget.locator(".vxw-stage")
+    stage.click(position={"x": 400, "y": 200})
+    token = front_end.saved("p", "selected")[-1]
+    stage.click(position={"x": 400, "y": 200})
+    front_end.page.keyboard.press("ArrowLeft")
+    front_end.page.keyboard.press("Enter")
+    sent = front_end.page.evaluate("() => models.p.sent")
+    assert sent == [{"kind": "press", "token": pressed} for pressed in (token, token, token - 1)]
+
+
+def test_a_press_is_told_and_nonsense_is_not() -> None:
+    view, pressed = patches(pressable=True), []
+    view.on_press(pressed.append)
+    for content in ({"kind": "press", "token": 3}, {"kind": "press", "token": 18}, {"kind": "press"}, "press"):
+        view._handle_custom_msg(content, [])
+    assert pressed == [3]
+    view.marked = [3, 17]
+    view.grid = (2, 2)
+    assert view.marked == [3]
+
+
 def test_a_still_photo_takes_no_focus_and_no_clicks(front_end: FrontEnd) -> None:
     widget = front_end.mount("p", patches(interactive=False))
     stage = widget.locator(".vxw-stage")

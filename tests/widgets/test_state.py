@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from explorer.errors import ExplorerError
+from explorer.interventions import Intervention
 from explorer.samples import open_sample
 from explorer.state import MEAN_OF_HEADS, ExplorerState
 from tests.standins import Answerer
@@ -102,3 +103,20 @@ def test_a_broken_listener_is_reported_and_the_others_still_hear(state: Explorer
     state.layer = 2
     assert isinstance(state.error, RuntimeError)
     assert any("layer" in changes for changes in heard)
+
+
+def test_another_size_ends_a_changed_run(state: ExplorerState, answerer: Answerer) -> None:
+    shuffled = Intervention(permutation=range(63, -1, -1))
+    state.intervention = shuffled
+    assert state.wait(10)
+    assert state.untouched is not None
+    assert state.untouched.intervention is None
+    assert (state.untouched.patch_size, state.untouched.image_size) == (8, 64)
+    state.picture = open_sample("coffee")  # its patches lie in the same places
+    assert state.wait(10)
+    assert answerer.requests[-1].intervention == shuffled
+    state.patch_size = 16
+    assert state.wait(10)
+    assert state.intervention is None
+    assert answerer.requests[-1].intervention is None
+    assert state.error is None
