@@ -60,8 +60,7 @@ def answer_rows(
     """
     if logits is None:
         return ()
-    values = np.asarray(logits, dtype=np.float64)
-    probs = softmax(values)
+    values, probs = np.asarray(logits, dtype=np.float64), softmax(np.asarray(logits, dtype=np.float32))
     order = np.argsort(-values, kind="stable")
     places = {int(index): place for place, index in enumerate(order, start=1)}
     leading = [int(index) for index in order[:count]]
