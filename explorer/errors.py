@@ -7,9 +7,13 @@ that the sentence needs, never the sentence: which language it is said in is kno
 
 from __future__ import annotations
 
-__all__ = ["ExplorerError", "MessageValue"]
+__all__ = ["Cancelled", "ExplorerError", "MessageValue"]
 
 MessageValue = str | int | float
+
+
+class Cancelled(Exception):
+    """What was asked for is no longer wanted; says nothing to anybody."""
 
 
 class ExplorerError(Exception):

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from explorer.errors import ExplorerError
+from explorer.errors import Cancelled, ExplorerError
+from explorer.model_store import ModelStore
 
 if TYPE_CHECKING:
     from explorer.images import Picture
@@ -24,12 +25,20 @@ if TYPE_CHECKING:
     from explorer.models import ExplorerModel
     from explorer.trace import Trace
 
-__all__ = ["Answerer", "Cancelled", "Deliver", "Progress", "TraceAnswer", "TraceRequest", "Tracer", "kernel_delivery"]
+__all__ = [
+    "Answerer",
+    "Cancelled",
+    "Deliver",
+    "ModelAnswerer",
+    "Progress",
+    "TraceAnswer",
+    "TraceRequest",
+    "Tracer",
+    "kernel_delivery",
+]
 
 #: Traces are kept until together they are larger than this; one of the bundled model is about 3 MB.
 REMEMBERED_BYTES = 150_000_000
-#: Loaded models that are kept.
-REMEMBERED_MODELS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +101,6 @@ class Progress:
     total: int = 0
 
 
-class Cancelled(Exception):
-    """The request is no longer wanted."""
-
-
 Report = Callable[[Progress], None]
 Answerer = Callable[[TraceRequest, Report, Callable[[], bool]], TraceAnswer]
 Deliver = Callable[[Callable[[], None]], None]
@@ -124,13 +129,20 @@ def kernel_delivery() -> Deliver:
 
 
 class ModelAnswerer:
-    """Answers requests in this process: loads (and downloads) models, runs them, remembers both."""
+    """Answers requests in this process: loads (and downloads) models, runs them, remembers both.
 
-    def __init__(self) -> None:
-        self._models: OrderedDict[tuple[str, bool], ExplorerModel] = OrderedDict()
+    Parameters
+    ----------
+    models : ModelStore, optional
+        The loaded models; others may use the same.
+    """
+
+    def __init__(self, models: ModelStore | None = None) -> None:
+        self.models = models or ModelStore()
         self._answers: OrderedDict[tuple[object, ...], TraceAnswer] = OrderedDict()
 
     def __call__(self, request: TraceRequest, report: Report, cancelled: Callable[[], bool]) -> TraceAnswer:
+        """Answer one request; see :class:`Tracer`."""
         known = self._answers.get(request.key)
         if known is not None:
             self._answers.move_to_end(request.key)
@@ -156,23 +168,13 @@ class ModelAnswerer:
         return answer
 
     def _model(self, request: TraceRequest, report: Report, cancelled: Callable[[], bool]) -> ExplorerModel:
-        key = (request.model, request.random_weights)
-        model = self._models.get(key)
-        if model is None:
-            report(Progress(phase="loading"))
-            from explorer.models import load_model
-
-            def downloading(done: int, total: int) -> None:
-                report(Progress(phase="downloading", done=done, total=total))
-
-            model = load_model(
-                request.model, pretrained=not request.random_weights, progress=downloading, cancelled=cancelled
-            )
-            self._models[key] = model
-            if len(self._models) > REMEMBERED_MODELS:
-                self._models.popitem(last=False)
-        self._models.move_to_end(key)
-        return model
+        return self.models.get(
+            request.model,
+            random_weights=request.random_weights,
+            loading=lambda: report(Progress(phase="loading")),
+            downloading=lambda done, total: report(Progress(phase="downloading", done=done, total=total)),
+            cancelled=cancelled,
+        )
 
 
 class Tracer:

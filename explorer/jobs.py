@@ -1,0 +1,228 @@
+"""Long work of the page, beside its traces: experiments that run a model many times.
+
+A :class:`Job` says what is to be worked out and all that its result depends on. A :class:`JobRunner` works jobs off in
+one thread of its own: the latest of each key wins, what is no longer wanted is asked to stop and never heard of again,
+and results are remembered.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from explorer.errors import Cancelled, ExplorerError
+from explorer.model_store import ModelStore
+from explorer.trace import Trace
+from explorer.tracer import Deliver, TraceRequest, kernel_delivery
+
+if TYPE_CHECKING:
+    from explorer.models import ExplorerModel
+
+__all__ = ["Job", "JobRunner", "Report", "Work"]
+
+#: ``report(done, total)``: how far the work is.
+Report = Callable[[int, int], None]
+#: ``work(model, report, cancelled)``: gives the result.
+Work = Callable[["ExplorerModel", Report, Callable[[], bool]], Any]
+
+#: Results are kept until together they are larger than this; four traces of a ViT-B/16 are 120 MB.
+REMEMBERED_BYTES = 200_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is to be worked out.
+
+    Parameters
+    ----------
+    key : hashable
+        Whose work it is: a later job with the same key takes its place.
+    request : TraceRequest
+        Picture, crop, model, sizes: what the work starts from.
+    run : callable
+        ``run(model, report, cancelled)``, called in the runner's thread with the request's model; may raise
+        :class:`~explorer.errors.Cancelled` once ``cancelled()`` says so.
+    options : hashable
+        All that the result depends on besides the request.
+    remembered : bool
+        Whether the same request and options may be answered with the result of before.
+    """
+
+    key: Hashable
+    request: TraceRequest
+    run: Work
+    options: Hashable = ()
+    remembered: bool = True
+
+    @property
+    def memory(self) -> Hashable:
+        """What two jobs with the same result have in common."""
+        return (self.key, self.request.key, self.options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """A job with whoever wants to hear of it, and its number among those of its key."""
+
+    job: Job
+    number: int
+    on_result: Callable[[Any], None]
+    on_failure: Callable[[BaseException], None]
+    on_progress: Callable[[int, int], None]
+
+
+class JobRunner:
+    """Works jobs off, one at a time, in a thread of its own.
+
+    Parameters
+    ----------
+    models : ModelStore, optional
+        The loaded models; the page's tracer has the same.
+    deliver : callable, optional
+        What brings calls back to the caller's thread; by default :func:`~explorer.tracer.kernel_delivery`.
+
+    Notes
+    -----
+    Jobs of different keys wait for each other in the order in which they were submitted.
+    """
+
+    def __init__(self, *, models: ModelStore | None = None, deliver: Deliver | None = None) -> None:
+        self.models = models or ModelStore()
+        self._deliver = deliver or kernel_delivery()
+        self._changed = threading.Condition()
+        self._numbers: dict[Hashable, int] = {}
+        self._waiting: OrderedDict[Hashable, _Asked] = OrderedDict()
+        self._results: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._busy = False
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def submit(
+        self,
+        job: Job,
+        on_result: Callable[[Any], None],
+        on_failure: Callable[[BaseException], None],
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        """Have a job done; earlier ones of its key are no longer wanted.
+
+        Parameters
+        ----------
+        job : Job
+        on_result : callable
+            Called with the result, on the caller's side; at once (or in the loop's next turn) if it is remembered.
+        on_failure : callable
+            Called with the exception: an :class:`~explorer.errors.ExplorerError` where the failure is an expected one.
+        on_progress : callable
+            Called with what is done and what there is to do; ``(0, 0)`` where nobody knows.
+        """
+        with self._changed:
+            number = self._numbers[job.key] = self._numbers.get(job.key, 0) + 1
+            asked = _Asked(job=job, number=number, on_result=on_result, on_failure=on_failure, on_progress=on_progress)
+            self._waiting.pop(job.key, None)
+            known = self._results.get(job.memory) if job.remembered else None
+            if known is not None:
+                self._results.move_to_end(job.memory)
+            else:
+                self._waiting[job.key] = asked
+                if self._thread is None:
+                    # A daemon: a kernel that ends does not wait for an experiment.
+                    self._thread = threading.Thread(target=self._work, name="vit-explorer-jobs", daemon=True)
+                    self._thread.start()
+            self._changed.notify_all()
+        if known is not None:
+            self._say(asked, lambda: on_result(known[0]))
+
+    def cancel(self, key: Hashable | None = None) -> None:
+        """Want nothing of a key any more (or nothing at all); what is under way is asked to stop."""
+        with self._changed:
+            for each in [key] if key is not None else list(self._numbers):
+                self._numbers[each] = self._numbers.get(each, 0) + 1
+                self._waiting.pop(each, None)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Cancel everything, and let the thread end."""
+        with self._changed:
+            self._closed = True
+        self.cancel()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until nothing is waiting or under way (for scripts and tests; a page never waits).
+
+        Returns
+        -------
+        bool
+            False if ``timeout`` seconds went by first.
+        """
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting and not self._busy, timeout)
+
+    def _wanted(self, asked: _Asked) -> bool:
+        return asked.number == self._numbers.get(asked.job.key)
+
+    def _say(self, asked: _Asked, call: Callable[[], None]) -> None:
+        # Asked again on the caller's side: between the two, a newer job may have been submitted there.
+        self._deliver(lambda: call() if self._wanted(asked) else None)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: bool(self._waiting) or self._closed)
+                if not self._waiting:
+                    return
+                _, asked = self._waiting.popitem(last=False)
+                self._busy = True
+            self._answer(asked)
+
+    def _answer(self, asked: _Asked) -> None:
+        job, request = asked.job, asked.job.request
+
+        def report(done: int, total: int) -> None:
+            self._say(asked, lambda: asked.on_progress(done, total))
+
+        def cancelled() -> bool:
+            return not self._wanted(asked)
+
+        try:
+            model = self.models.get(request.model, random_weights=request.random_weights, cancelled=cancelled)
+            if cancelled():
+                return
+            result = job.run(model, report, cancelled)
+            if job.remembered:
+                self._remember(job.memory, result)
+            self._say(asked, lambda: asked.on_result(result))
+        except Cancelled:
+            return
+        except ExplorerError as error:
+            expected = error
+            self._say(asked, lambda: asked.on_failure(expected))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is shown on the page, not lost in a thread
+            unexpected = error
+            self._say(asked, lambda: asked.on_failure(unexpected))
+
+    def _remember(self, memory: Hashable, result: Any) -> None:
+        with self._changed:
+            self._results[memory] = result, _size(result)
+            while len(self._results) > 1 and sum(size for _, size in self._results.values()) > REMEMBERED_BYTES:
+                self._results.popitem(last=False)
+
+
+def _size(value: Any) -> int:
+    """Bytes of all arrays in a result; weights, which traces share, not counted."""
+    if isinstance(value, np.ndarray | Trace):
+        return int(value.nbytes)
+    if is_dataclass(value) and not isinstance(value, type):
+        return sum(_size(getattr(value, field.name)) for field in fields(value))
+    if isinstance(value, Mapping):
+        return sum(_size(each) for each in value.values())
+    if isinstance(value, tuple | list):
+        return sum(_size(each) for each in value)
+    return 0
