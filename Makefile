@@ -1,6 +1,6 @@
 # make run    serve the page on http://localhost:8866
-# make test   the suite, with a browser; of the tests of the real page only those marked smoke
-# make test-page  every test of the real page, in both homes
+# make test   the whole suite, with a browser
+# make test-page  of it, the tests of the real page, in both homes
 # make lint   what .ci/run checks before the tests
 # make bench  speed against a plain notebook, as ratios
 #
@@ -45,11 +45,10 @@ browser: test-tools
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-cjk; \
 	else $(BIN)/python -m playwright install chromium; fi
 
-# The page's tests have the machine to themselves: a browser, a server and its kernels are enough for two cores. Those
-# marked `smoke` are part of every run; `make test-page` runs all of them.
+# The page's tests have the machine to themselves: a browser, a server and its kernels are enough for two cores.
 test: browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --ignore tests/page
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/page -m smoke
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/page
 
 test-page: browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/page

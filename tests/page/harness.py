@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import ConsoleMessage, Page, Request, WebSocket, expect
+from playwright.sync_api import ConsoleMessage, Dialog, Page, Request, WebSocket, expect
 
 __all__ = ["Guard", "Server", "free_port", "start_command", "start_server", "wait_ready", "wait_shown"]
 
@@ -174,6 +174,7 @@ class Guard:
         page.on("request", self._request)
         page.on("pageerror", lambda error: self._note(f"page error: {error.message}\n{error.stack}"))
         page.on("console", self._console)
+        page.on("dialog", self._dialog)
         page.on("websocket", self._websocket)
 
     def allow(self, pattern: str) -> None:
@@ -201,6 +202,14 @@ class Guard:
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self._note(f"console error: {message.text} ({message.location.get('url', '')})")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        if dialog.type == "beforeunload":
+            # JupyterLab asks whether to leave a notebook that was run and not saved. A test leaves.
+            dialog.accept()
+            return
+        self._note(f"a dialog of the browser: {dialog.type} {dialog.message}")
+        dialog.dismiss()
 
     def _websocket(self, websocket: WebSocket) -> None:
         if self._leaves(websocket.url):

@@ -36,7 +36,6 @@ def test_patch_size_changes_every_count(any_page: Page) -> None:
     expect(stage(page, "attention").locator(".vx-shapes")).to_contain_text("× 17 × 17")
 
 
-@pytest.mark.smoke
 def test_of_two_changes_in_quick_succession_the_later_wins(page: Page) -> None:
     choose_patch_size(page, 16)
     choose_patch_size(page, 4)
@@ -88,7 +87,6 @@ def test_language_is_switched_live_and_nothing_is_lost(any_page: Page) -> None:
     expect(page.locator(".vx-stage-overview h2")).to_contain_text("Overview")
 
 
-@pytest.mark.smoke
 def test_the_address_opens_the_page_in_japanese(open_page: Callable[..., Page]) -> None:
     page = open_page("?lang=ja")
     wait_ready(page)
@@ -125,7 +123,6 @@ def test_without_network_a_model_can_be_seen_with_random_weights(page: Page) -> 
     expect(stage(page, "attention").locator(".vx-shapes")).to_contain_text("3 × 197 × 197")
 
 
-@pytest.mark.smoke
 def test_the_contents_lead_to_a_stage_and_mark_it(page: Page) -> None:
     contents = page.get_by_role("navigation", name="Stages")
     contents.get_by_role("button", name="Classification").click()
