@@ -99,7 +99,8 @@ function render({ model, el }) {
     describe();
     const value = scale() ? [[scale().label, WIDEST]] : [];
     const last = ["patch", "row", "column"].map((key) => [frame.label(key), String(count())]);
-    frame.reserveReadout([...last, ...value], hint());
+    const longest = model.get("readouts").reduce((long, said) => (said.length > long.length ? said : long), "");
+    frame.reserveReadout([...last, ...value, ...(longest ? [["", longest]] : [])], hint());
     redrawOver();
   }
 
@@ -182,6 +183,8 @@ function render({ model, el }) {
     }
     if (!there(token)) found.push(["", frame.label("dropped")]);
     else if (values) found.push([model.get("scale").label, formatExact(values[token], frame.label("missing"))]);
+    const said = model.get("readouts")[token];
+    if (said && there(token)) found.push(["", said]);
     return found;
   }
 
@@ -262,7 +265,7 @@ function render({ model, el }) {
   const kinds = {
     image: "image", mime: "image", values: "values", scale: "values", grid: "values", prefix_names: "values",
     kept: "values", labels: "draw", title: "draw", caption: "draw", stem: "draw", max_size: "draw",
-    interactive: "draw", hint: "draw", selected: "over", marked: "over",
+    interactive: "draw", hint: "draw", readouts: "draw", selected: "over", marked: "over",
   };
   const stop = watch(model, kinds, update);
 

@@ -38,6 +38,8 @@ class PatchView(ExplorerWidget):
         Whether a click, or Enter on the picked token, is also a press; see :meth:`on_press`.
     marked : list of int
         Tokens under a veil of the accent colour.
+    readouts : list of str
+        What is said of each token, after its place, when it is pointed at; plain text.
     hint : str
         What is said below the photo while nothing is pointed at; by default how to pick a patch.
     title, caption, stem : str
@@ -56,6 +58,7 @@ class PatchView(ExplorerWidget):
     interactive = traitlets.Bool(True).tag(sync=True)
     pressable = traitlets.Bool(False).tag(sync=True)
     marked = traitlets.List(traitlets.Int(min=0)).tag(sync=True)
+    readouts = traitlets.List(traitlets.Unicode()).tag(sync=True)
     hint = traitlets.Unicode("").tag(sync=True)
     title = traitlets.Unicode("").tag(sync=True)
     caption = traitlets.Unicode("").tag(sync=True)

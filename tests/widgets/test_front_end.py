@@ -292,6 +292,18 @@ def test_dropped_patches_are_grey_and_cannot_be_picked(front_end: FrontEnd) -> N
     assert front_end.saved("p", "selected")[-1] >= 2 + 8
 
 
+def test_what_is_said_of_a_token_follows_its_place_as_text(front_end: FrontEnd) -> None:
+    view = patches(kept=None)
+    view.readouts = ["", "", *["fox <b>51%</b>"] * 16]
+    widget = front_end.mount("p", view)
+    shown(front_end, "p")
+    stage = widget.locator(".vxw-stage")
+    stage.hover(position={"x": 300, "y": 400})
+    assert read(widget).endswith("fox <b>51%</b>")
+    stage.hover(position={"x": 20, "y": 20})
+    assert read(widget) == "token CLS"
+
+
 def test_a_token_is_pressed_by_click_and_by_enter_but_not_by_arrows(front_end: FrontEnd) -> None:
     view = patches(pressable=True, hint="press one", kept=None)
     view.marked = [2 + 15]
