@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from explorer.models import ExplorerModel
 
-__all__ = ["run_model", "trace_image", "trace_pixels"]
+__all__ = ["model_input", "normalise", "run_model", "trace_image", "trace_pixels"]
 
 
 def trace_image(
@@ -63,6 +63,29 @@ def trace_image(
         If the trace would be too large, the sizes do not fit each other, the picture cannot be opened, or the
         intervention does not fit the model.
     """
+    module, arrays, image = model_input(model, picture, patch_size=patch_size, image_size=image_size, crop=crop)
+    return trace_pixels(module, arrays, image, intervention)
+
+
+def model_input(
+    model: ExplorerModel,
+    picture: Picture | bytes | str | os.PathLike[str],
+    *,
+    patch_size: int | None = None,
+    image_size: int | None = None,
+    crop: tuple[float, float] = (0.5, 0.5),
+) -> tuple[VisionTransformer, ModelArrays, NDArray[np.uint8]]:
+    """What :func:`trace_pixels` and :func:`run_model` work with: the model at a size, and the crop that it sees.
+
+    Parameters
+    ----------
+    model, picture, patch_size, image_size, crop
+        As for :func:`trace_image`; 0 is the model's own size, too.
+
+    Returns
+    -------
+    VisionTransformer, ModelArrays, (H, W, C) uint8 array
+    """
     spec = model.spec
     patch_size, image_size = patch_size or spec.patch_size, image_size or spec.image_size
     check_size(spec, image_size, patch_size)
@@ -74,7 +97,7 @@ def trace_image(
     cropping = Cropping(image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
     image = model_crop(picture, cropping, crop)
     module, arrays = model.at(patch_size, image_size)
-    return trace_pixels(module, arrays, image, intervention)
+    return module, arrays, image
 
 
 def trace_pixels(

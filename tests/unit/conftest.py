@@ -108,3 +108,11 @@ def random_image(side: int, seed: int = 0) -> NDArray[np.uint8]:
 def image() -> Callable[..., NDArray[np.uint8]]:
     """Makes pictures: ``image(side, seed)``."""
     return random_image
+
+
+@pytest.fixture(scope="session")
+def bundled() -> ExplorerModel:
+    """The model that comes with the program."""
+    from explorer.models import load_model
+
+    return load_model()

@@ -1,0 +1,58 @@
+"""Touch the model, watch the answer: what stage 7 of the page shows, as functions for a notebook.
+
+>>> from explorer import load_model
+>>> from explorer.experiments import shuffle_patches
+>>> result = shuffle_patches(load_model(), "cat.jpg")
+>>> result.largest_difference < 1e-4
+True
+
+Each function takes a model and a picture, runs the model (often many times) and returns a frozen result of traces and
+arrays. Importing this package imports no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from explorer.experiments.changes import PositionKind, matching_scale, position_intervention
+    from explorer.experiments.positions import shuffle_patches, sibling_answers, swap_positions
+    from explorer.experiments.results import PairResult, ShuffleResult, SiblingAnswer
+
+__all__ = [
+    "PairResult",
+    "PositionKind",
+    "ShuffleResult",
+    "SiblingAnswer",
+    "matching_scale",
+    "position_intervention",
+    "shuffle_patches",
+    "sibling_answers",
+    "swap_positions",
+]
+
+#: Where each public name lives.
+_HOMES = {
+    "PairResult": "results",
+    "PositionKind": "changes",
+    "ShuffleResult": "results",
+    "SiblingAnswer": "results",
+    "matching_scale": "changes",
+    "position_intervention": "changes",
+    "shuffle_patches": "positions",
+    "sibling_answers": "positions",
+    "swap_positions": "positions",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'explorer.experiments' has no attribute {name!r}")
+    value = getattr(import_module(f"explorer.experiments.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

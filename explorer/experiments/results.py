@@ -1,0 +1,105 @@
+"""What experiments give back: traces, arrays and plain numbers, with nothing of torch in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.labels import Labels
+from explorer.novelty import Rate
+from explorer.numerics import Array
+from explorer.trace import Trace
+
+__all__ = ["PairResult", "ShuffleResult", "SiblingAnswer"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PairResult:
+    """The model's own run, and a changed one.
+
+    Attributes
+    ----------
+    before, after : Trace
+    """
+
+    before: Trace
+    after: Trace
+
+    @property
+    def logit_changes(self) -> Array:
+        """(K,): by how much the change raised each logit."""
+        changes: Array = self.after.output - self.before.output
+        return changes
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ShuffleResult:
+    """Four runs: patches in order and shuffled, with 𝑬_pos and without.
+
+    Attributes
+    ----------
+    original, shuffled : Trace
+        With the model's own 𝑬_pos.
+    original_without, shuffled_without : Trace
+        Without any.
+    order : (N,) int64 array
+        Place ``n`` of the shuffled photo shows patch ``order[n]``.
+    """
+
+    original: Trace
+    shuffled: Trace
+    original_without: Trace
+    shuffled_without: Trace
+    order: NDArray[np.int64]
+
+    @cached_property
+    def largest_difference(self) -> float:
+        """Between the last layer's tokens without 𝑬_pos, in order and shuffled, each taken at its own patch.
+
+        In real numbers it is 0; what is left comes from rounding, as sums are taken in another order.
+        """
+        before, after = self.original_without, self.shuffled_without
+        return _largest(before.z[-1][self._tokens], after.z[-1])
+
+    @cached_property
+    def largest_logit_difference(self) -> float:
+        """The same of the logits."""
+        return _largest(self.original_without.output, self.shuffled_without.output)
+
+    @cached_property
+    def largest_difference_with(self) -> float:
+        """As :attr:`largest_difference`, of the runs with 𝑬_pos: no rounding, another picture."""
+        return _largest(self.original.z[-1][self._tokens], self.shuffled.z[-1])
+
+    @property
+    def _tokens(self) -> NDArray[np.int64]:
+        """For every token of the shuffled runs the same token of the others."""
+        start = self.original.num_prefix
+        return np.concatenate([np.arange(start), start + self.order])
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SiblingAnswer:
+    """What one of the models says that were trained alike but for 𝑬_pos.
+
+    Attributes
+    ----------
+    name : str
+        Of its folder in ``assets/models``: ``pos-learned``, ``pos-sin1d``, ``pos-sin2d`` or ``pos-none``.
+    trace : Trace
+    labels : Labels
+    accuracy : Rate or None
+        Top-1 on the pictures that were held back, at its native patch size, as its ``training.json`` has it.
+    """
+
+    name: str
+    trace: Trace
+    labels: Labels
+    accuracy: Rate | None
+
+
+def _largest(one: Array, other: Array) -> float:
+    return float(np.abs(one - other).max())
