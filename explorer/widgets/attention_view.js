@@ -1,6 +1,7 @@
 // All attention of a run: what the pointer rests on answers at once, in every head, without a word to the kernel.
 
 import { MEAN, ROLLOUT, strongest, weightScale } from "./js/attention.js";
+import { openControls, switches } from "./js/attention_controls.js";
 import { AttentionStore } from "./js/attention_store.js";
 import { placesOf } from "./js/attention_layout.js";
 import { photoPane, stripPane } from "./js/attention_photo.js";
@@ -9,7 +10,6 @@ import { distancePane, wallPane } from "./js/attention_wall.js";
 import { element, watch } from "./js/frame.js";
 import { byteArray, fill, floats, formatExact, formatShort } from "./js/numbers.js";
 import { greyscale } from "./js/photo.js";
-import { segments } from "./js/segments.js";
 
 /** After the last arrow key, so long until the token counts as chosen. */
 const SETTLED = 300;
@@ -17,6 +17,8 @@ const STRONGEST = 3;
 const SMALL = 192;
 /** Most tokens of a run whose rollout is asked for before it is opened. */
 const COURTESY = 400;
+
+const NOTHING = { token: -1, partner: -1, head: null };
 
 /** Layers stay known when a widget is shown a second time. */
 const stores = new WeakMap();
@@ -29,11 +31,12 @@ function render({ model, el }) {
   const store = stores.get(model);
 
   /** What is pointed at, −1 for nothing; and the head that is compared, null for the open one. */
-  let pointed = { token: -1, partner: -1, head: null };
+  let pointed = NOTHING;
   let photo = { image: null, grey: null, small: null };
   let loading = 0;
   let settle = 0;
   let shownLayer = 0;
+  let drawn = false;
 
   const view = {
     model,
@@ -58,9 +61,10 @@ function render({ model, el }) {
     },
     /** The layer that was asked for, which may still be on its way. */
     wantedLayer: () => Math.min(model.get("layer"), store.run.layers - 1),
+    chosen: () => Math.min(model.get("token"), store.run.tokens - 1),
     /** The token that is pointed at, else the chosen one. */
     get token() {
-      return pointed.token >= 0 ? pointed.token : Math.min(model.get("token"), store.run.tokens - 1);
+      return pointed.token >= 0 ? pointed.token : view.chosen();
     },
     get partner() {
       return pointed.partner;
@@ -158,31 +162,25 @@ function render({ model, el }) {
      */
     choose(values, keep = false) {
       clearTimeout(settle);
-      if (!keep) pointed = { token: -1, partner: -1, head: null };
-      for (const [name, value] of Object.entries(values)) model.set(name, value);
+      if (!keep) pointed = NOTHING;
+      drawn = false;
+      // All in one, so that it is drawn once; and drawn before it is told.
+      model.set(values);
+      if (!drawn) paint();
       model.save_changes();
-      paint();
     },
   };
 
+  const controls = openControls(part("controls"), view);
   const heading = (key) => ({ key, title: part("heading"), sentence: part("sentence") });
   const headings = [heading("hand")];
-  const controls = part("controls");
-  const choices = {
-    direction: segments(controls, "vxa-direction", ["looks", "seen"], (direction) => view.choose({ direction })),
-    log: segments(controls, "vxa-log", [false, true], (log) => view.choose({ log })),
-    per_head: segments(controls, "vxa-own", [false, true], (own) => view.choose({ per_head: own })),
-  };
-  const warning = part("warning", controls);
-  warning.setAttribute("role", "status");
+  const looking = part("controls");
   const strip = stripPane(part("strip"), view);
   const main = part("main");
   const large = photoPane(part("photo", main), view);
   const matrix = matrixPane(part("matrix", main), view);
   headings.push(heading("glance"));
-  const arrange = part("controls");
-  choices.wall_kind = segments(arrange, "vxa-kind", ["token", "matrix"], (kind) => view.choose({ wall_kind: kind }));
-  choices.wall_order = segments(arrange, "vxa-order", ["head", "distance"], (order) => view.choose({ wall_order: order }));
+  const markSwitches = switches(looking, part("controls"), view);
   const glance = part("glance");
   const wall = wallPane(part("wall", glance), view);
   const distance = distancePane(part("distance", glance), view);
@@ -190,43 +188,47 @@ function render({ model, el }) {
 
   /** What follows the pointer. */
   function paint() {
+    drawn = true;
     large.paint();
     strip.paint();
     matrix.paint();
   }
 
-  function redraw() {
-    setControls();
-    for (const pane of panes) pane.redraw();
+  function redraw(some = panes) {
+    drawn = true;
+    mark();
+    for (const pane of some) pane.redraw();
   }
 
-  function setControls() {
-    const { label } = view;
-    const words = (key, values) => [label(key), values.map((value) => label(`${key}-${value}`))];
-    choices.direction.set(...words("direction", ["looks", "seen"]), view.direction);
-    choices.log.set(...words("scale", ["linear", "log"]), view.log);
-    choices.per_head.set(...words("common", ["one", "own"]), model.get("per_head"));
-    choices.wall_kind.set(...words("wall-kind", ["token", "matrix"]), model.get("wall_kind"));
-    choices.wall_order.set(...words("wall-order", ["head", "distance"]), model.get("wall_order"));
+  /** The controls, as they stand now. */
+  function mark() {
+    controls.mark();
+    markSwitches();
+  }
+
+  function readWords() {
+    controls.fill();
     for (const { key, title, sentence } of headings) {
-      title.textContent = label(`${key}-title`);
-      sentence.textContent = label(`${key}-sentence`);
+      title.textContent = view.label(`${key}-title`);
+      sentence.textContent = view.label(`${key}-sentence`);
     }
-    warning.textContent = model.get("per_head") ? label("scale-note-own") : "";
   }
 
   /** The layer that is wanted is shown as soon as it is there; until then the one before stays. */
   function followLayer() {
-    const wanted = Math.min(model.get("layer"), store.run.layers - 1);
+    const wanted = view.wantedLayer();
     if (wanted < 0) return;
-    if (store.layer(wanted)) shownLayer = wanted;
+    if (store.layer(wanted)) {
+      shownLayer = wanted;
+      store.expect([wanted + 1, wanted - 1]);
+    }
     if (view.head === ROLLOUT && shownLayer === wanted) store.rollout(wanted);
   }
 
   function readRun() {
     const run = model.get("run");
     if (!(run.key > 0)) return;
-    if (store.start(run)) pointed = { token: -1, partner: -1, head: null };
+    if (store.start(run)) pointed = NOTHING;
     const bytes = byteArray(model.get("places"));
     const of = new Int32Array(bytes.slice().buffer);
     view.places = placesOf(of, run.prefix.length, run.grid[0] * run.grid[1]);
@@ -265,30 +267,38 @@ function render({ model, el }) {
 
   const kinds = {
     run: "run", places: "run", image: "image", mime: "image", highs: "summaries", distances: "summaries",
-    layer: "layer", head: "layer", token: "token", direction: "draw", log: "colors", per_head: "colors",
-    labels: "draw", stem: "draw", wall: "wall", wall_shape: "wall", wall_kind: "sort", wall_order: "sort",
+    layer: "layer", head: "head", token: "token", direction: "draw", log: "colors", per_head: "colors",
+    labels: "words", stem: "stem", wall: "wall", wall_shape: "wall", wall_kind: "sort", wall_order: "sort",
   };
   const stop = watch(model, kinds, update, answered);
 
   function update(dirty) {
-    if (dirty.has("run")) readRun();
-    if (dirty.has("run") || dirty.has("summaries")) readSummaries();
-    if (dirty.has("run") || dirty.has("layer")) followLayer();
-    if (dirty.has("image")) readImage();
     const any = (...names) => names.some((kind) => dirty.has(kind));
+    const before = shownLayer;
+    if (any("run")) readRun();
+    if (any("run", "summaries")) readSummaries();
+    if (any("run", "layer", "head", "summaries")) followLayer();
+    if (any("run", "words")) readWords();
+    if (any("image")) readImage();
     if (any("run", "wall", "colors", "summaries")) wall.refill();
-    if (any("run", "layer", "draw", "colors", "summaries")) redraw();
-    else {
-      if (any("sort")) setControls();
-      if (any("sort", "token", "wall")) wall.redraw();
-      if (any("token")) paint();
+    if (any("run", "words", "draw", "colors", "summaries") || before !== shownLayer) {
+      redraw();
+      return;
     }
+    if (any("head")) {
+      redraw([strip, large, matrix]);
+      wall.paint();
+      distance.paint();
+    } else if (any("layer", "token", "sort")) mark();
+    if (any("sort", "token", "wall")) wall.redraw();
+    if (any("token")) paint();
   }
 
   readRun();
   readSummaries();
   followLayer();
-  setControls();
+  readWords();
+  mark();
   wall.refill();
   readImage();
   return () => {

@@ -1,5 +1,7 @@
 // One of several options: a native menu, radio buttons drawn as segments, or a slider with steps to either side.
 
+import { slider } from "./js/slider.js";
+
 /** @typedef {{ value: string | number, label: string, short?: string, group?: string, note?: string, disabled?: boolean }} Option */
 
 // Every widget brings its own copy of this module: a counter alone would give radio buttons of two of them one name,
@@ -39,7 +41,7 @@ function render({ model, el }) {
     root.className = `vx-choice vx-choice-${kind}`;
     body.replaceChildren();
     for (const name of ["role", "aria-labelledby"]) body.removeAttribute(name);
-    build = { menu, segments, slider }[kind](body, caption.id, options, choose, () => model.get("value"));
+    build = { menu, segments, slider: sliderOf }[kind](body, caption.id, options, choose, () => model.get("value"));
     fill();
   };
   model.on("change:kind", make);
@@ -116,50 +118,13 @@ function segments(body, labelId, options, choose, value) {
   };
 }
 
-function slider(body, labelId, options, choose, value) {
-  const button = (text, step) => {
-    const item = document.createElement("button");
-    item.type = "button";
-    item.className = "vx-step";
-    item.textContent = text;
-    item.setAttribute("aria-labelledby", labelId);
-    item.tabIndex = -1; // the slider itself answers the arrow keys
-    item.addEventListener("click", () => move(Number(input.value) + step));
-    return item;
-  };
-  const input = document.createElement("input");
-  input.type = "range";
-  input.min = "0";
-  input.step = "1";
-  input.setAttribute("aria-labelledby", labelId);
-  const output = document.createElement("output");
-  output.className = "vx-slider-value";
-  body.append(button("‹", -1), input, button("›", 1), output);
-  const say = (index) => {
-    const text = options()[index]?.label ?? "";
-    output.textContent = text;
-    input.setAttribute("aria-valuetext", text);
-  };
-  const move = (index) => {
-    const option = options()[index];
-    if (!option) return;
-    input.value = String(index);
-    say(index);
-    choose(option.value);
-  };
-  input.addEventListener("input", () => move(Number(input.value)));
-  return {
-    fill() {
-      input.max = String(Math.max(options().length - 1, 0));
-      // As wide as the longest label, so that nothing moves while sliding.
-      output.style.minWidth = `${Math.max(0, ...options().map((option) => option.label.length))}ch`;
-    },
-    mark() {
-      const index = options().findIndex((option) => option.value === value());
-      input.value = String(Math.max(index, 0));
-      say(index);
-    },
-  };
+function sliderOf(body, labelId, options, choose, value) {
+  const parts = slider(body, labelId, {
+    count: () => options().length,
+    name: (index) => options()[index].label,
+    choose: (index) => choose(options()[index].value),
+  });
+  return { fill: parts.fill, mark: () => parts.mark(options().findIndex((option) => option.value === value())) };
 }
 
 export default { render };

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import anywidget
 import traitlets
+
+from explorer.widgets._esm import bundle
 
 __all__ = ["Choice"]
 
@@ -32,7 +33,7 @@ class Choice(anywidget.AnyWidget):
     The front end can only choose among the options: anything else that it sends is put back.
     """
 
-    _esm = pathlib.Path(__file__).parent / "choice.js"
+    _esm = bundle("choice.js")
     kind = traitlets.Enum(("menu", "segments", "slider"), default_value="menu").tag(sync=True)
     options = traitlets.List(traitlets.Dict()).tag(sync=True)
     value = traitlets.Union([traitlets.Int(), traitlets.Unicode()], default_value=0).tag(sync=True)

@@ -204,10 +204,26 @@ def test_state_and_controls_follow_each_other(panel: AttentionPanel, state: Expl
     view = panel._view
     state.layer, state.head, state.token = 2, 3, 7
     assert (view.layer, view.head, view.token) == (2, 3, 7)
-    assert (panel._layer.value, panel._head.value, panel._query.value) == (2, 3, 7)
-    panel._layer.value = 4
-    panel._head.value = MEAN_OF_HEADS
+    view.set_state({"layer": 4})
+    view.set_state({"head": MEAN})
     assert (state.layer, state.head, view.layer, view.head) == (4, MEAN_OF_HEADS, 4, MEAN)
+
+
+def test_what_the_run_does_not_have_is_not_chosen(panel: AttentionPanel, state: ExplorerState) -> None:
+    panel._view.set_state({"layer": 77, "head": 88, "token": 9999})
+    assert state.trace is not None
+    assert (state.layer, state.head, state.token) == (5, 5, state.trace.num_tokens - 1)
+
+
+def test_nothing_that_the_browser_said_is_said_back(panel: AttentionPanel) -> None:
+    """A slider that is drawn quickly is further along by then, and would jump back."""
+    view, sent = panel._view, []
+    view._send = lambda message, buffers=None: sent.append(message)
+    view.set_state({"layer": 3})
+    view.set_state({"head": 2})
+    assert [
+        set(message.get("state", ())) & {"layer", "head", "token"} for message in sent if message["method"] == "update"
+    ] == []
 
 
 def test_a_click_on_the_wall_opens_a_layer_and_a_head_together(panel: AttentionPanel, state: ExplorerState) -> None:
@@ -221,20 +237,20 @@ def test_a_click_on_the_wall_opens_a_layer_and_a_head_together(panel: AttentionP
 
 def test_rollout_is_a_matter_of_this_stage(panel: AttentionPanel, state: ExplorerState) -> None:
     state.head = 2
-    panel._head.value = ROLLOUT
+    panel._view.set_state({"head": ROLLOUT})
     assert (panel._view.head, state.head) == (ROLLOUT, 2)
     state.layer = 1
     assert panel._view.head == ROLLOUT
     state.head = 4
-    assert (panel._view.head, panel._head.value) == (4, 4)
+    assert panel._view.head == 4
     panel._view.set_state({"head": ROLLOUT})
-    assert (panel._head.value, state.head) == (ROLLOUT, 4)
+    assert (panel._view.head, state.head) == (ROLLOUT, 4)
+    panel._view.set_state({"head": 4})
+    assert (panel._view.head, state.head) == (4, 4)
 
 
 def test_words_follow_the_language(panel: AttentionPanel, state: ExplorerState) -> None:
-    assert panel._layer.label == "Layer"
+    assert panel._view.labels["layer"] == "Layer"
     state.language = "ja"
-    assert panel._layer.label == "層"
+    assert panel._view.labels["layer"] == "層"
     assert panel._view.labels["head-mean"] == "平均"
-    panel._view.direction = "seen"
-    assert panel._query.label == "keyのトークン"

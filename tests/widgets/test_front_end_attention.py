@@ -191,9 +191,36 @@ def test_the_wall_opens_a_layer_which_is_sent_once(shown: AttentionPage, trace: 
     shown.page.keyboard.press("ArrowUp")
     shown.page.keyboard.press("ArrowDown")
     assert shown.title("photo").startswith("Layer 2, head 1")
-    assert shown.layers_asked() == [0, 1]
+    # Those beside it are asked for as well, so that they are there when they are wanted; each of them once.
+    assert shown.layers_asked() == [0, 1, 2]
     hover_patch(shown, 0, 4)
     expect_strongest(shown, trace.blocks[1].attention[0, 5])
+
+
+def test_sliders_draw_what_is_there_before_they_tell_it(shown: AttentionPage, trace: Trace) -> None:
+    shown.answer()
+    slider = lambda name: shown.element.locator(f".vx-{name} input[type=range]")  # noqa: E731
+    slider("layer").focus()
+    shown.page.keyboard.press("ArrowRight")
+    # Nobody has answered anything since.
+    assert shown.title("photo").startswith("Layer 2, head 1")
+    assert shown.front_end.saved("attention", "layer")[-1] == 1
+    slider("head").focus()
+    shown.page.keyboard.press("End")
+    assert shown.front_end.get("attention", "head") == ROLLOUT
+    shown.page.keyboard.press("Home")
+    assert shown.front_end.get("attention", "head") == MEAN
+    shown.page.keyboard.press("ArrowRight")
+    shown.page.keyboard.press("ArrowRight")
+    slider("query").focus()
+    shown.page.keyboard.press("Home")
+    assert shown.title("photo") == "Layer 2, head 2: where CLS looks"
+    assert shown.element.locator(".vx-query output").inner_text() == "CLS"
+    expect_strongest(shown, trace.blocks[1].attention[1, 0])
+    # The wall and the chart move the sliders.
+    shown.pane("wall").focus()
+    shown.page.keyboard.press("ArrowUp")
+    assert shown.element.locator(".vx-layer output").inner_text() == "1"
 
 
 def test_sorted_by_distance_the_last_head_looks_furthest(shown: AttentionPage) -> None:

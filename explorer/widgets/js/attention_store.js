@@ -9,6 +9,8 @@ import { floats } from "./numbers.js";
 const KEPT_BYTES = 300e6;
 const KEPT_ROLLOUTS = 40e6;
 const KEPT_MATRICES = 24;
+/** Larger layers are asked for only when they are wanted. */
+const EXPECTED_BYTES = 12e6;
 
 /**
  * @typedef {{key: number, layers: number, heads: number, tokens: number, dim: number, grid: [number, number],
@@ -58,8 +60,30 @@ export class AttentionStore {
    */
   layer(layer) {
     const known = this.layers.get(layer) ?? null;
-    if (!known) this.#want("layer", layer);
+    if (!known) {
+      this.#want("layer", layer);
+      return null;
+    }
+    // The ones used last are kept.
+    this.layers.delete(layer);
+    this.layers.set(layer, known);
     return known;
+  }
+
+  /**
+   * Ask for layers that may be wanted next, where that costs little: those that are summarised already.
+   * @param {number[]} layers
+   */
+  expect(layers) {
+    if (this.#layerBytes() > EXPECTED_BYTES) return;
+    for (const layer of layers) {
+      if (!this.layers.has(layer) && !Number.isNaN(this.high(layer, 0, false))) this.#want("layer", layer);
+    }
+  }
+
+  #layerBytes() {
+    const { heads, tokens, dim } = this.run;
+    return heads * tokens * (2 * dim + 1) * 4;
   }
 
   /**
@@ -109,8 +133,7 @@ export class AttentionStore {
   }
 
   #forget() {
-    const { heads, tokens, dim } = this.run;
-    const fit = Math.max(2, Math.floor(KEPT_BYTES / (heads * tokens * (2 * dim + 1) * 4)));
+    const fit = Math.max(2, Math.floor(KEPT_BYTES / this.#layerBytes()));
     for (const layer of this.layers.keys()) {
       if (this.layers.size <= fit) break;
       this.layers.delete(layer);
