@@ -19,6 +19,7 @@ function render({ model, el }) {
       const link = document.createElement("button");
       link.type = "button";
       link.className = "vx-nav-link";
+      link.dataset.stage = id;
       const digit = document.createElement("span");
       digit.className = "vx-nav-number";
       digit.textContent = String(number);

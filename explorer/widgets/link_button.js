@@ -1,0 +1,67 @@
+// Copies a link to what the page shows: what the kernel says of it, and the stage that is being read.
+
+const SAID = 4000;
+const ICON = '<svg viewBox="0 0 16 16" width="18" height="18" aria-hidden="true"><path d="M6.5 9.5l3-3M7 4.5l1.6-1.6a2.9 2.9 0 0 1 4.1 4.1L11 8.6M9 11.5l-1.6 1.6a2.9 2.9 0 0 1-4.1-4.1L5 7.4" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round"/></svg>';
+
+/** @param {{ model: any, el: HTMLElement }} context */
+function render({ model, el }) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "vx-link-button";
+  const said = document.createElement("span");
+  said.className = "vx-link-said";
+  said.setAttribute("role", "status");
+  el.append(button, said);
+  let timer = 0;
+
+  const label = () => {
+    button.innerHTML = ICON;
+    const text = document.createElement("span");
+    text.textContent = model.get("texts").label ?? "";
+    button.append(text);
+    button.title = model.get("texts").hint ?? "";
+  };
+  const say = (text) => {
+    clearTimeout(timer);
+    said.textContent = text;
+    said.classList.toggle("vx-said", text !== "");
+    if (text) timer = setTimeout(say, SAID, "");
+  };
+  button.addEventListener("click", async () => {
+    const texts = model.get("texts");
+    const stage = (el.closest(".vx") ?? document).querySelector(".vx-nav [aria-current]")?.getAttribute("data-stage");
+    const query = model.get("query") + (stage ? `&stage=${encodeURIComponent(stage)}` : "");
+    // In JupyterLab the window's address is the user's own: what opens the same page there is a line of Python.
+    const ours = document.documentElement.hasAttribute("data-vit-explorer");
+    const link = ours ? `${location.origin}${location.pathname}?${query}` : `Dashboard(link="?${query}")`;
+    const copied = await copy(link, el);
+    say(copied ? (model.get("own_picture") ? texts.own : ours ? texts.copied : texts.line) : link);
+  });
+  model.on("change:texts", label);
+  label();
+  return () => clearTimeout(timer);
+}
+
+/**
+ * Whether a text is on the clipboard now. Browsers give the newer interface to pages of this machine or with https
+ * only, so that a page in a lecture hall needs the older one.
+ * @param {string} text
+ * @param {HTMLElement} el
+ */
+async function copy(text, el) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.className = "vx-unseen";
+    el.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    return done;
+  }
+}
+
+export default { render };

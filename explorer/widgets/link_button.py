@@ -1,0 +1,30 @@
+"""A button that copies a link to what the page shows."""
+
+from __future__ import annotations
+
+import pathlib
+
+import anywidget
+import traitlets
+
+__all__ = ["LinkButton"]
+
+
+class LinkButton(anywidget.AnyWidget):
+    """Copies a link; the stage in view is added to it in the browser.
+
+    Attributes
+    ----------
+    query : str
+        Query of the link, without the stage; see :func:`explorer.links.link_query`.
+    own_picture : bool
+        Whether the picture is the reader's own, which no link carries.
+    texts : dict of str to str
+        ``label`` and ``hint`` of the button; what is said once the link is copied (``copied``), where it is a line
+        of Python (``line``), and where the picture is not in it (``own``).
+    """
+
+    _esm = pathlib.Path(__file__).parent / "link_button.js"
+    query = traitlets.Unicode("").tag(sync=True)
+    own_picture = traitlets.Bool(False).tag(sync=True)
+    texts = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
