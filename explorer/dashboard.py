@@ -10,6 +10,7 @@ from explorer.panels.base import StagePanel, box
 from explorer.panels.classification import ClassificationPanel
 from explorer.panels.embedding import EmbeddingPanel
 from explorer.panels.encoder import EncoderPanel
+from explorer.panels.experiments import ExperimentsPanel
 from explorer.panels.overview import OverviewPanel
 from explorer.panels.patches import PatchesPanel
 from explorer.panels.position import PositionPanel
@@ -29,6 +30,7 @@ STAGES: tuple[type[StagePanel], ...] = (
     EncoderPanel,
     AttentionPanel,
     ClassificationPanel,
+    ExperimentsPanel,
 )
 
 

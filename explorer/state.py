@@ -17,8 +17,10 @@ import traitlets
 
 from explorer.errors import ExplorerError
 from explorer.images import Picture
+from explorer.jobs import JobRunner
+from explorer.model_store import ModelStore
 from explorer.texts import LANGUAGES
-from explorer.tracer import Answerer, Deliver, Progress, TraceAnswer, Tracer, TraceRequest
+from explorer.tracer import Answerer, Deliver, ModelAnswerer, Progress, TraceAnswer, Tracer, TraceRequest
 
 if TYPE_CHECKING:
     from explorer.labels import Labels
@@ -78,6 +80,8 @@ class ExplorerState(traitlets.HasTraits):
         Output: what is being computed.
     failed : TraceRequest or None
         Output: the request that could not be answered.
+    jobs : JobRunner
+        Not a trait: what works experiments off, with the models that the traces come from.
     error : BaseException or None
         Output: what went wrong last; an :class:`~explorer.errors.ExplorerError` is told in words.
     """
@@ -109,13 +113,15 @@ class ExplorerState(traitlets.HasTraits):
         self._depth = 0
         self._settling = False
         self._answered: TraceRequest | None = None
+        models = ModelStore()
         self._tracer = Tracer(
             on_answer=self._show,
             on_failure=self._fail,
             on_progress=self._report,
-            answerer=answerer,
+            answerer=answerer or ModelAnswerer(models),
             deliver=deliver,
         )
+        self.jobs = JobRunner(models=models, deliver=deliver)
         self.observe(self._note, names=traitlets.All)
         if self.picture is not None:
             self.request()
@@ -235,8 +241,9 @@ class ExplorerState(traitlets.HasTraits):
         return self._tracer.wait(timeout)
 
     def close(self) -> None:
-        """End the tracer's thread."""
+        """End the threads of the tracer and of the jobs."""
         self._tracer.close()
+        self.jobs.close()
 
     def _report(self, progress: Progress) -> None:
         self._settle(progress=progress)

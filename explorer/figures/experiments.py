@@ -39,7 +39,7 @@ class AnswerRow:
 
 
 def answer_rows(
-    logits: Array | None, *, against: Array | None = None, keep: Sequence[int] = (), count: int = 4
+    logits: Array | None, *, against: Array | None = None, keep: Sequence[int] = (), count: int = 5
 ) -> tuple[AnswerRow, ...]:
     """The leading classes of an answer.
 

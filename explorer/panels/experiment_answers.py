@@ -11,7 +11,7 @@ from explorer.labels import Labels
 from explorer.panels.numbers import signed
 from explorer.texts import text
 
-__all__ = ["answer_html", "class_name", "percent"]
+__all__ = ["answer_html", "change", "class_name", "percent"]
 
 
 def class_name(labels: Labels | None, index: int, language: str) -> str:
@@ -22,6 +22,15 @@ def class_name(labels: Labels | None, index: int, language: str) -> str:
 def percent(prob: float) -> str:
     """A probability as it is written beside a bar."""
     return f"{prob:.1%}" if prob >= 0.0005 else "< 0.1%"
+
+
+def change(value: float | None) -> str:
+    """A difference of logits with its sign; nothing where there is none."""
+    if value is None:
+        return ""
+    if abs(value) < 0.005:
+        return "0.00"
+    return signed(value, 2) if value < 0 else f"+{value:.2f}"
 
 
 def answer_html(
@@ -47,7 +56,6 @@ def answer_html(
     str
         HTML; names are escaped.
     """
-    moved = any(row.change is not None for row in rows)
     heading = f"<h4>{escape(title)}</h4>" if title else ""
     if not rows:
         return f"{heading}<p class='vx-quiet'>{escape(text('experiments.no-classes', language))}</p>"
@@ -55,28 +63,28 @@ def answer_html(
     for row in rows:
         name, written = escape(class_name(labels, row.index, language)), percent(row.prob)
         css = "vx-answer-row" + (" vx-own" if row.index == own else "") + (" vx-answer-far" if row.rank else "")
-        change = "" if row.change is None else signed(row.change, 2) if row.change < 0 else f"+{row.change:.2f}"
         rank = f"<span class='vx-answer-rank'>{escape(_rank(row, language))}</span>" if row.rank else ""
         lines.append(
             f"<tr class='{css}' data-class='{row.index}'><th scope='row'><span class='vx-answer-class' title='{name}'>"
             f"{name}</span>{rank}</th>"
             f"<td class='vx-answer-bar'><span style='width:{max(100 * row.prob, 0.4):.2f}%'></span></td>"
             f"<td class='vx-answer-percent'>{escape(written)}</td>"
-            + (f"<td class='vx-answer-change'>{change}</td>" if moved else "")
-            + "</tr>"
+            f"<td class='vx-answer-change'>{change(row.change)}</td></tr>"
         )
+    # The column of changes has its place also where nothing is compared: bars of both tables have one scale.
+    moved = any(row.change is not None for row in rows)
     tip = escape(text("experiments.change-hint", language))
-    head = "".join(
-        f"<th scope='col' class='{css}'{f' title={chr(39)}{tip}{chr(39)}' if css == 'vx-answer-change' else ''}>"
-        f"{escape(words)}</th>"
-        for css, words in (
-            ("vx-answer-class", text("experiments.class", language)),
-            ("vx-answer-bar", text("experiments.probability", language)),
-            ("vx-answer-percent", ""),
-            *([("vx-answer-change", text("experiments.change", language))] if moved else []),
-        )
+    head = (
+        f"<th scope='col' class='vx-answer-class'>{escape(text('experiments.class', language))}</th>"
+        f"<th scope='col' class='vx-answer-bar' colspan='2'>{escape(text('experiments.probability', language))}</th>"
+        f"<th scope='col' class='vx-answer-change' title='{tip}'>"
+        f"{escape(text('experiments.change', language)) if moved else ''}</th>"
     )
-    return f"{heading}<table class='vx-answers'><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    columns = "".join(f"<col class='vx-col-{name}'>" for name in ("class", "bar", "percent", "change"))
+    return (
+        f"{heading}<table class='vx-answers'><colgroup>{columns}</colgroup><thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(lines)}</tbody></table>"
+    )
 
 
 def _rank(row: AnswerRow, language: str) -> str:

@@ -38,17 +38,20 @@ def random_answerer(architecture: str = "vit_tiny_patch16_224", **arguments: Any
         )
         return TraceAnswer(request=request, trace=trace, labels=labels)
 
+    answer.model = model  # type: ignore[attr-defined]
     return answer
 
 
 def random_state(intervention: Any = None, **arguments: Any) -> ExplorerState:
-    """A state that has its first trace."""
+    """A state that has its first trace; experiments run the same model."""
+    answerer = random_answerer(**arguments)
     state = ExplorerState(
         picture=open_sample("chelsea"),
-        answerer=random_answerer(**arguments),
+        answerer=answerer,
         deliver=lambda call: call(),
         intervention=intervention,
     )
+    state.jobs.models.add("bundled", answerer.model)  # type: ignore[attr-defined]
     assert state.wait(60)
     assert state.error is None, state.error
     return state

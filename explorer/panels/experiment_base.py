@@ -1,0 +1,389 @@
+"""What all experiments have in common: words, run and stop, what is remembered, and a change that all stages show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import ipywidgets as W
+
+from explorer.errors import ExplorerError, MessageValue
+from explorer.interventions import Intervention
+from explorer.jobs import Job, Report
+from explorer.panels.base import box, html, token_name
+from explorer.panels.experiment_answers import class_name
+from explorer.state import ExplorerState
+from explorer.texts import catalogue, error_text, text
+from explorer.trace import Trace
+from explorer.tracer import TraceRequest
+from explorer.widgets.choice import Choice
+
+if TYPE_CHECKING:
+    from explorer.models import ExplorerModel
+
+__all__ = ["Experiment", "ExperimentPanel", "button"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What a panel wants to have worked out.
+
+    Parameters
+    ----------
+    run : callable
+        ``run(model, report, cancelled)`` in a thread of its own: gives the result. ``report(done, total)`` tells how
+        far it is, ``cancelled()`` whether it is still wanted. It must not touch a widget.
+    options : hashable
+        All that the result depends on besides the picture, its crop, the model and the sizes.
+    remembered : bool
+        Whether the same question may be answered with the result of before.
+    """
+
+    run: Callable[[ExplorerModel, Report, Callable[[], bool]], Any]
+    options: Hashable = ()
+    remembered: bool = True
+
+
+class ExperimentPanel(W.VBox):
+    """One experiment of stage 7.
+
+    Parameters
+    ----------
+    state : ExplorerState
+
+    Notes
+    -----
+    A subclass names itself (``name``: its section of the catalogues is ``experiment-<name>``, with ``title``,
+    ``what`` (what is changed) and ``look`` (what to look for)) and has
+
+    - :meth:`build`: its widgets, made once;
+    - :meth:`fit`: bring the controls in line with a model, picture or size that is new;
+    - :meth:`experiment`: what is to be worked out with the controls as they are;
+    - :meth:`show`: the result on the page, also called when the language changes;
+    - :meth:`clear`: there is no result (any more), where :attr:`automatic` is off;
+    - :meth:`intervention`: the changed run that all stages may show, if there is one.
+
+    Where the user changes a control, it calls :meth:`changed`. Experiments that are quick run by themselves then;
+    the others (``automatic = False``) have a button to run.
+    """
+
+    name: ClassVar[str]
+    automatic: ClassVar[bool] = True
+
+    def __init__(self, state: ExplorerState) -> None:
+        self.state = state
+        self.result: Any = None
+        self._built = False
+        self._key: object = None
+        self._running = False
+        self._following = False
+        self._quiet = False
+        self._error: ExplorerError | None = None
+        self._words = html("vx-experiment-words")
+        self._run = button(self._guarded(self.start), "vx-experiment-run", "vx-primary-button")
+        self._stop = button(self._guarded(self.stop), "vx-experiment-stop")
+        self._reset = button(self._guarded(self.reset), "vx-experiment-reset")
+        self._progress = html("vx-experiment-progress")
+        self._running_box = box(self._progress, self._stop, classes=["vx-experiment-running"])
+        self._failure = html("vx-experiment-failure")
+        self._everywhere = Choice(kind="segments", options=[{"value": "own", "label": ""}], value="own")
+        self._everywhere.add_class("vx-experiment-everywhere")
+        self._everywhere.observe(lambda change: self._follow(change["new"] == "changed"), names="value")
+        self._body = box(classes=["vx-experiment-body"])
+        super().__init__([self._words, self._body])
+        for css in ("vx-experiment", f"vx-experiment-{self.name}"):
+            self.add_class(css)
+
+    # -- for subclasses --------------------------------------------------------------------------------------------
+
+    def build(self, trace: Trace) -> Sequence[W.Widget]:
+        """The experiment's widgets; :meth:`controls` and :attr:`switch` among them."""
+        raise TypeError(f"{type(self).__name__} has no build()")
+
+    def fit(self, trace: Trace) -> None:
+        """Bring the controls in line with a new model, picture or size."""
+
+    def experiment(self, trace: Trace) -> Experiment | None:
+        """What is to be worked out; None where there is nothing to run."""
+        raise TypeError(f"{type(self).__name__} has no experiment()")
+
+    def words(self, trace: Trace) -> None:
+        """Labels of the controls in the page's language; called before the first result, too."""
+
+    def show(self, trace: Trace, result: Any) -> None:
+        """Show a result."""
+        raise TypeError(f"{type(self).__name__} has no show()")
+
+    def clear(self, trace: Trace) -> None:
+        """Show that there is no result (yet)."""
+
+    def reset_controls(self, trace: Trace) -> None:
+        """Back to how the experiment begins."""
+
+    def intervention(self) -> Intervention | None:
+        """The change of the run that was worked out last; None where there is none that stages could show."""
+        return None
+
+    def say(self, key: str, /, **values: MessageValue) -> str:
+        """A text of this experiment, or one that all of them share, in the page's language."""
+        own = f"experiment-{self.name}.{key}"
+        language = self.state.language
+        return text(own if own in catalogue(language) else f"experiments.{key}", language, **values)
+
+    def class_name(self, index: int) -> str:
+        """What a class is called in the page's language."""
+        return class_name(self.state.labels, index, self.state.language)
+
+    def place_name(self, patch: int) -> str:
+        """*patch 12 (row 1, column 4)*: a place of the grid, whether or not the shown run has a token for it."""
+        trace = self.state.trace
+        if trace is None:
+            return str(patch)
+        row, col = divmod(patch, trace.grid[1])
+        return text("page.token-patch", self.state.language, patch=patch, row=row, col=col)
+
+    def token_name(self, token: int) -> str:
+        """What a token of the shown run is called."""
+        trace = self.state.trace
+        return "" if trace is None else token_name(trace, token, self.state.language)
+
+    def controls(self, *widgets: W.Widget) -> W.Box:
+        """The row of an experiment's controls, then run, reset and how far it is."""
+        own = () if self.automatic else (self._run,)
+        row = box(*widgets, *own, self._reset, self._running_box, classes=["vx-row", "vx-experiment-controls"])
+        return box(row, self._failure, classes=["vx-experiment-above"])
+
+    def listen(self, widget: W.Widget, names: str | Sequence[str], call: Callable[[Any], None]) -> None:
+        """Call with the new value when the *user* changes a widget, not when this panel does."""
+
+        def listener(change: dict[str, Any]) -> None:
+            if not self._quiet:
+                self._guarded_with(call)(change["new"])
+
+        widget.observe(listener, names=names)
+
+    @property
+    def switch(self) -> Choice:
+        """Whether all stages show the changed run."""
+        return self._everywhere
+
+    @property
+    def request(self) -> TraceRequest:
+        """What is shown, without any change to the run: what experiments start from."""
+        request = self.state.untouched
+        if request is None:
+            raise RuntimeError("nothing is shown yet")
+        return request
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """Keywords ``patch_size``, ``image_size`` and ``crop`` of what is shown."""
+        request = self.request
+        return {"patch_size": request.patch_size, "image_size": request.image_size, "crop": request.crop}
+
+    # -- what the stage does ---------------------------------------------------------------------------------------
+
+    def update(self, trace: Trace, changes: frozenset[str]) -> None:
+        """Keep up with the state; called while the experiment is in view."""
+        first = not self._built
+        if first:
+            self._body.children = tuple(self.build(trace))
+            self._built = True
+        if first or "language" in changes:
+            self._say()
+        key = self.request.key
+        anew = key != self._key
+        if anew:
+            self._key = key
+            self._drop(trace)
+            self.fit(trace)
+        if first or anew or "language" in changes:
+            self._quietly(lambda: self.words(trace))
+            if self.result is not None:
+                self._quietly(lambda: self.show(trace, self.result))
+            elif not self.automatic:
+                self._quietly(lambda: self.clear(trace))
+        self._mark_switch()
+        if anew and self.automatic:
+            self.start()
+
+    def leave(self) -> None:
+        """Another experiment was chosen: nothing is worked out for this one any more."""
+        if self._running:
+            self.stop()
+            self._key = None
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    def changed(self) -> None:
+        """A control was changed by the user."""
+        trace = self.state.trace
+        if self._quiet or trace is None:
+            return
+        if self.automatic:
+            self.start()
+        else:
+            self._drop(trace)
+            self._quietly(lambda: self.clear(trace))
+
+    def start(self) -> None:
+        """Work out what the controls ask for."""
+        trace = self.state.trace
+        if trace is None:
+            return
+        self._fail(None)
+        try:
+            wanted = self.experiment(trace)
+        except ExplorerError as error:
+            self._fail(error)
+            return
+        if wanted is None:
+            self.stop()
+            return
+        self._running = True
+        self._show_progress(0, 0)
+        self.state.jobs.submit(
+            Job(
+                key=self.name,
+                request=self.request,
+                options=(type(self).__name__, wanted.options),
+                run=wanted.run,
+                remembered=wanted.remembered,
+            ),
+            on_result=self._guarded_with(self._done),
+            on_failure=self._guarded_with(self._failed),
+            on_progress=self._show_progress,
+        )
+
+    def stop(self) -> None:
+        """Stop what is being worked out; what was shown before stays."""
+        self.state.jobs.cancel(self.name)
+        self._running = False
+        self._hide_progress()
+
+    def reset(self) -> None:
+        """Back to the experiment's beginning, and the stages to the model's own run."""
+        trace = self.state.trace
+        if trace is None:
+            return
+        self.stop()
+        if self._following:
+            self._follow(False)
+        self._quietly(lambda: self.reset_controls(trace))
+        self.changed()
+
+    def _done(self, result: Any) -> None:
+        trace = self.state.trace
+        self._running = False
+        self._hide_progress()
+        self._body.remove_class("vx-is-stale")
+        if trace is None:
+            return
+        self.result = result
+        self._quietly(lambda: self.show(trace, result))
+        if self._following:
+            self.state.intervention = self.intervention() or None
+        self._mark_switch()
+
+    def _failed(self, error: BaseException) -> None:
+        self._running = False
+        self._hide_progress()
+        if isinstance(error, ExplorerError):
+            self._fail(error)
+        else:
+            self.state.report(error)
+
+    def _fail(self, error: ExplorerError | None) -> None:
+        self._error = error
+        sentence = "" if error is None else escape(error_text(error, self.state.language))
+        self._failure.value = f"<div class='vx-message' role='alert'>{sentence}</div>" if sentence else ""
+
+    def _drop(self, trace: Trace) -> None:
+        """The result belongs to inputs that are gone."""
+        self.state.jobs.cancel(self.name)
+        self._running = False
+        self._hide_progress()
+        self._fail(None)
+        if self.automatic:
+            # What was shown stays, pale, until the new result is there: the page does not jump.
+            self._body.add_class("vx-is-stale")
+        else:
+            self.result = None
+
+    def _show_progress(self, done: int, total: int) -> None:
+        if not self._running:
+            return
+        bar = f"<progress max='{total}' value='{done}'></progress>" if total else "<progress></progress>"
+        words = self.say("progress", done=done, total=total) if total else self.say("working")
+        self._progress.value = f"<span role='status'>{bar} {escape(words)}</span>"
+        self._running_box.add_class("vx-is-running")
+
+    def _hide_progress(self) -> None:
+        self._running_box.remove_class("vx-is-running")
+
+    # -- all stages ------------------------------------------------------------------------------------------------
+
+    def _follow(self, wanted: bool) -> None:
+        if self._quiet:
+            return
+        self._following = wanted
+        change = (self.intervention() or None) if wanted else None
+        if self.state.intervention != change:
+            self.state.intervention = change
+        self._mark_switch()
+
+    def _mark_switch(self) -> None:
+        """The switch says what is so, whoever made it so (the bar can undo a change, too)."""
+        change = self.intervention() if self.result is not None else None
+        shown = self.state.intervention is not None and self.state.intervention == change
+        if self._following and not self._running and not shown:
+            self._following = False
+        self._everywhere.layout.display = None if change else "none"
+        self._quietly(lambda: setattr(self._everywhere, "value", "changed" if self._following else "own"))
+
+    # -- small things ----------------------------------------------------------------------------------------------
+
+    def _say(self) -> None:
+        say = self.say
+        self._words.value = (
+            f"<h3>{escape(say('title'))}</h3>"
+            f"<p class='vx-experiment-what'>{escape(say('what'))}</p>"
+            f"<p class='vx-experiment-look'><b>{escape(say('look-for'))}</b> {escape(say('look'))}</p>"
+        )
+        for widget, key in ((self._run, "run"), (self._stop, "stop"), (self._reset, "reset")):
+            widget.description = say(key)
+        self._everywhere.label = say("everywhere")
+        options = [{"value": value, "label": say(f"everywhere-{value}")} for value in ("own", "changed")]
+        self._quietly(lambda: self._everywhere.show(options, self._everywhere.value))
+        self._fail(self._error)
+
+    def _quietly(self, call: Callable[[], object]) -> None:
+        """Set controls without taking that for the user's doing."""
+        before, self._quiet = self._quiet, True
+        try:
+            call()
+        finally:
+            self._quiet = before
+
+    def _guarded(self, call: Callable[[], None]) -> Callable[[Any], None]:
+        return self._guarded_with(lambda _: call())
+
+    def _guarded_with(self, call: Callable[[Any], None]) -> Callable[[Any], None]:
+        def guarded(argument: Any) -> None:
+            try:
+                call(argument)
+            except Exception as error:  # noqa: BLE001 - told on the page; a comm would only log it
+                self.state.report(error)
+
+        return guarded
+
+
+def button(on_click: Callable[[Any], None], *classes: str) -> W.Button:
+    """A button of the page; its words are set with the language."""
+    widget = W.Button()
+    for name in ("vx-plain-button", *classes):
+        widget.add_class(name)
+    widget.on_click(on_click)
+    return widget

@@ -1,0 +1,215 @@
+"""Experiment 1: the patches in another order, with and without position embeddings (slide 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as W
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.experiments import shuffle_patches
+from explorer.figures.experiments import answer_rows, rearranged
+from explorer.figures.patches import under_grid
+from explorer.images import Cropping, display_crop, encode_image
+from explorer.interventions import OWN, Intervention
+from explorer.jobs import Report
+from explorer.panels.base import box, html
+from explorer.panels.experiment_answers import answer_html, percent
+from explorer.panels.experiment_base import Experiment, ExperimentPanel, button
+from explorer.panels.numbers import difference
+from explorer.state import ExplorerState
+from explorer.trace import Trace
+from explorer.widgets import PatchView
+from explorer.widgets.choice import Choice
+
+if TYPE_CHECKING:
+    from explorer.experiments import ShuffleResult
+    from explorer.models import ExplorerModel
+
+__all__ = ["ShufflePanel"]
+
+#: Longest side of the photos on the page.
+_SIDE = 290
+
+
+class ShufflePanel(ExperimentPanel):
+    """Four runs: the photo and its shuffled patches, each with 𝑬_pos and without."""
+
+    name = "shuffle"
+
+    def __init__(self, state: ExplorerState) -> None:
+        self._order: tuple[int, ...] = ()
+        self._seed = 0
+        super().__init__(state)
+
+    def build(self, trace: Trace) -> Sequence[W.Widget]:
+        """Two photos, one above the other; beside each its answer with 𝑬_pos, and without."""
+        self._again = button(self._guarded(self._shuffle), "vx-shuffle-again")
+        self._mirror = button(self._guarded(self._reflect), "vx-shuffle-mirror")
+        self._photos = {key: PatchView(max_size=_SIDE, interactive=key == "after") for key in ("before", "after")}
+        shuffled = self._photos["after"]
+        shuffled.pressable = True
+        shuffled.on_press(self._guarded_with(self._press))
+        self._answers = {
+            (row, col): html("vx-answer-cell", f"vx-shuffle-{row}-{col}")
+            for row in ("with", "without")
+            for col in ("before", "after")
+        }
+        self._titles = {row: html("vx-compare-title") for row in ("with", "without")}
+        self._verdicts = {row: html("vx-fact", "vx-verdict", f"vx-shuffle-verdict-{row}") for row in self._titles}
+        # Of the changed runs, the one that all stages may show.
+        self._which = Choice(kind="segments", options=[{"value": "with", "label": ""}], value="with")
+        self.listen(self._which, "value", lambda _: self._choose_run())
+        cells: list[W.Widget] = [html("vx-compare-photo"), *self._titles.values()]
+        for col, photo in self._photos.items():
+            photo.add_class("vx-compare-photo")
+            cells.append(photo)
+            for row in self._titles:
+                said = [self._verdicts[row]] if col == "after" else []
+                cells.append(box(self._answers[row, col], *said, classes=["vx-compare-cell"]))
+        return (
+            self.controls(self._again, self._mirror),
+            box(*cells, classes=["vx-compare"]),
+            box(self.switch, self._which, classes=["vx-row", "vx-experiment-below"]),
+        )
+
+    def fit(self, trace: Trace) -> None:
+        """Another grid gets another order."""
+        if len(self._order) != trace.grid[0] * trace.grid[1]:
+            self._order = _random_order(trace, self._seed)
+        self._photos["after"].marked = []
+
+    def words(self, trace: Trace) -> None:
+        """Labels."""
+        say = self.say
+        self._again.description, self._mirror.description = say("again"), say("mirror")
+        for key, photo in self._photos.items():
+            photo.language, photo.title = self.state.language, say(f"photo-{key}")
+        self._photos["after"].hint = say("hint")
+        for row, title in self._titles.items():
+            title.value = f"<h4>{escape(say(row))}</h4>"
+        self._which.label = say("which")
+        self._which.show([{"value": row, "label": say(row)} for row in self._titles], self._which.value)
+
+    def experiment(self, trace: Trace) -> Experiment:
+        """The four runs."""
+        picture, order, sizes = self.request.picture, self._order, self.sizes
+
+        def run(model: ExplorerModel, _report: Report, _cancelled: Callable[[], bool]) -> ShuffleResult:
+            return shuffle_patches(model, picture, order, **sizes)
+
+        return Experiment(run=run, options=order)
+
+    def show(self, trace: Trace, result: ShuffleResult) -> None:
+        """Photos, answers, and how far they differ."""
+        labels, language = self.state.labels, self.state.language
+        self._show_photos(result)
+        runs = {
+            ("with", "before"): result.original,
+            ("with", "after"): result.shuffled,
+            ("without", "before"): result.original_without,
+            ("without", "after"): result.shuffled_without,
+        }
+        own = result.original.logits
+        top = -1 if own is None else int(own.argmax())
+        for (row, col), run in runs.items():
+            before = runs[row, "before"].logits
+            against = before if col == "after" else None
+            rows = answer_rows(run.logits, against=against, keep=[top] if top >= 0 else [])
+            self._answers[row, col].value = answer_html(rows, labels, language, own=top)
+        self._verdicts["with"].value = f"<p>{escape(self._verdict(result.original, result.shuffled))}</p>"
+        said = self.say(
+            "verdict-without",
+            tokens=difference(result.largest_difference),
+            logits=difference(result.largest_logit_difference),
+        )
+        self._verdicts["without"].value = f"<p>{escape(said)}</p>"
+        self._which.layout.display = None if self.intervention() else "none"
+
+    def reset_controls(self, trace: Trace) -> None:
+        """The first shuffle again."""
+        self._seed = 0
+        self._order = _random_order(trace, self._seed)
+        self._photos["after"].marked = []
+        self._which.value = "with"
+
+    def intervention(self) -> Intervention | None:
+        """The shuffled run, with 𝑬_pos or without."""
+        positions = OWN if self._which.value == "with" else None
+        return Intervention(permutation=self._order, pos_embed=positions) if self._order else None
+
+    # -- what the reader does --------------------------------------------------------------------------------------
+
+    def _use(self, order: Sequence[int] | NDArray[np.int64]) -> None:
+        self._order = tuple(int(patch) for patch in order)
+        self._photos["after"].marked = []
+        self.changed()
+
+    def _shuffle(self) -> None:
+        if self.state.trace is not None:
+            self._seed += 1
+            self._use(_random_order(self.state.trace, self._seed))
+
+    def _reflect(self) -> None:
+        """Mirror the photo patch by patch: each row the other way round."""
+        if self.state.trace is not None:
+            rows, cols = self.state.trace.grid
+            self._use(np.arange(rows * cols).reshape(rows, cols)[:, ::-1].ravel())
+
+    def _press(self, place: int) -> None:
+        """The first press holds a patch, the second puts it in the place of another."""
+        photo = self._photos["after"]
+        if not photo.marked:
+            photo.marked = [place]
+            return
+        order, held = list(self._order), photo.marked[0]
+        order[held], order[place] = order[place], order[held]
+        self._use(order)
+
+    def _choose_run(self) -> None:
+        if self._following:
+            self.state.intervention = self.intervention()
+        self._mark_switch()
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _show_photos(self, result: ShuffleResult) -> None:
+        picture, trace = self.state.picture, result.original
+        sharp = trace.image
+        if picture is not None:
+            sharp = display_crop(picture, _cropping(trace), self.state.crop)
+        sharp = under_grid(sharp, trace)
+        for key, order in (("before", None), ("after", result.order)):
+            shown = sharp if order is None else rearranged(sharp, trace.grid, order)
+            self._photos[key].show_image(encode_image(shown, "jpeg"), "image/jpeg", grid=trace.grid)
+            self._photos[key].stem = f"experiments-shuffle-{key}"
+
+    def _verdict(self, before: Trace, after: Trace) -> str:
+        if before.logits is None or after.logits is None:
+            return self.say("verdict-with-no-classes")
+        first, second = int(before.logits.argmax()), int(after.logits.argmax())
+        values = {
+            "before": self.class_name(first),
+            "after": self.class_name(second),
+            "prob_before": percent(float(_probs(before)[first])),
+            "prob_after": percent(float(_probs(after)[first])),
+            "logits": f"{np.abs(after.logits - before.logits).max():.2f}",
+        }
+        return self.say("verdict-with-same" if first == second else "verdict-with", **values)
+
+
+def _probs(trace: Trace) -> Any:
+    return trace.probs
+
+
+def _cropping(trace: Trace) -> Cropping:
+    spec = trace.spec
+    return Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
+
+
+def _random_order(trace: Trace, seed: int) -> tuple[int, ...]:
+    count = trace.grid[0] * trace.grid[1]
+    return tuple(int(patch) for patch in np.random.default_rng(seed).permutation(count))
