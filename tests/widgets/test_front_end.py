@@ -310,7 +310,7 @@ def test_a_token_is_pressed_by_click_and_by_enter_but_not_by_arrows(front_end: F
     widget = front_end.mount("p", view)
     shown(front_end, "p")
     assert read(widget) == "press one"
-    accent = front_end.page.evaluate("() => colour('p', 500, 500, 1)")  # the last patch lies under a veil
+    accent = front_end.page.evaluate("() => colour('p', 560, 500, 1)")  # the last patch lies under a veil
     assert accent[3] > 0
     stage = widget.locator(".vxw-stage")
     stage.click(position={"x": 400, "y": 200})
