@@ -10,13 +10,14 @@ from explorer.panels.base import StagePanel, box
 from explorer.panels.classification import ClassificationPanel
 from explorer.panels.embedding import EmbeddingPanel
 from explorer.panels.encoder import EncoderPanel
-from explorer.panels.experiments import ExperimentsPanel
+from explorer.panels.experiments import EXPERIMENTS, ExperimentsPanel
 from explorer.panels.overview import OverviewPanel
+from explorer.panels.page_link import PageLink
 from explorer.panels.patches import PatchesPanel
 from explorer.panels.position import PositionPanel
 from explorer.samples import open_sample, samples
 from explorer.state import ExplorerState
-from explorer.texts import LANGUAGES, text
+from explorer.texts import text
 from explorer.widgets.page import PageAddress, StyleSheet
 
 __all__ = ["STAGES", "Dashboard"]
@@ -42,6 +43,9 @@ class Dashboard(W.VBox):
     state : ExplorerState, optional
         What is shown; by default the bundled model with the first sample photo. Keep it to look at, from your own
         cells, what the page shows: ``dashboard.state.trace.blocks[4].attention[2]``.
+    link : str, optional
+        What the page shows at first: a link that was copied from a page, or its query
+        (``"?sample=chelsea&patch-size=16&layer=3"``).
     lazy : bool
         Build a stage when it is first seen, and keep it up to date only while it is in view.
 
@@ -52,26 +56,36 @@ class Dashboard(W.VBox):
     >>> dashboard.state.language = "ja"  # doctest: +SKIP
     """
 
-    def __init__(self, state: ExplorerState | None = None, *, lazy: bool = True) -> None:
+    def __init__(self, state: ExplorerState | None = None, *, link: str = "", lazy: bool = True) -> None:
         self.state = state if state is not None else ExplorerState(picture=open_sample(samples()[0].id))
         self.address = PageAddress()
-        self.address.observe(lambda change: self._follow_address(), names="parameters")
+        self.address.observe(lambda change: self._open(change["new"]), names="parameters")
+        self._leads_to = ""
         self.stages = {panel.stage: panel(self.state, lazy=lazy, styled=False) for panel in STAGES}
-        self.bar = ControlBar(self.state, [(panel.stage, panel.number) for panel in STAGES])
+        self.link = PageLink(self.state, tuple(EXPERIMENTS))
+        self.bar = ControlBar(self.state, [(panel.stage, panel.number) for panel in STAGES], self.link)
         stages = box(*self.stages.values(), classes=["vx-stages"])
         super().__init__([StyleSheet(), self.address, self.bar, stages])
         self.add_class("vx")
         self.add_class("vx-page")
         self.state.subscribe(self._changed)
         self._changed(frozenset({"language"}))
+        if link:
+            self._open(link)
 
-    def _follow_address(self) -> None:
-        # Whatever stands in an address is a stranger's: an unknown language leaves the page as it is.
-        language = self.address.parameters.get("lang", "")
-        if language in LANGUAGES:
-            self.state.language = language
+    def _open(self, link: str | dict[str, str]) -> None:
+        self._leads_to = self.link.open(link).stage or ""
+        self.bar.show_notices()
+        self._lead()
+
+    def _lead(self) -> None:
+        """Go to the link's stage, once there is something to see; once, since then the reader goes where they like."""
+        if self._leads_to and self.state.trace is not None:
+            self.address.stage, self._leads_to = self._leads_to, ""
 
     def _changed(self, changes: frozenset[str]) -> None:
+        if "trace" in changes:
+            self._lead()
         if "language" in changes:
             self.address.language = self.state.language
             self.address.title = text("page.title", self.state.language)

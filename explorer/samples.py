@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from hashlib import sha256
 
 import numpy as np
 from PIL import Image
@@ -12,7 +13,7 @@ from PIL import Image
 from explorer.images import Picture, encode_image, open_picture
 from explorer.resources import assets_path
 
-__all__ = ["Sample", "open_sample", "sample", "sample_thumbnail", "samples"]
+__all__ = ["Sample", "open_sample", "sample", "sample_of", "sample_thumbnail", "samples"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,16 @@ def open_sample(sample_id: str) -> Picture:
     """
     entry = sample(sample_id)
     return open_picture(assets_path("samples", entry.file).read_bytes(), entry.file)
+
+
+def sample_of(digest: str) -> str | None:
+    """Name of the sample whose file has a digest (:attr:`explorer.images.Picture.digest`); None for any other."""
+    return _by_digest().get(digest)
+
+
+@cache
+def _by_digest() -> dict[str, str]:
+    return {sha256(assets_path("samples", entry.file).read_bytes()).hexdigest(): entry.id for entry in samples()}
 
 
 @cache

@@ -180,8 +180,8 @@ class ExplorerState(traitlets.HasTraits):
             return
         if not self._settling and not changes.isdisjoint(_REQUESTED):
             if "model" in changes:
-                # Another model has sizes of its own.
-                self._settle(patch_size=0, image_size=0)
+                # Another model has sizes of its own, unless some were chosen together with it.
+                self._settle(**{size: 0 for size in ("patch_size", "image_size") if size not in changes})
             if self.intervention is not None and not changes.isdisjoint(_FITTED) and "intervention" not in changes:
                 # A change of a run names patches, layers and heads, and these are others now.
                 self._settle(intervention=None)

@@ -13,6 +13,7 @@ from explorer.errors import ExplorerError
 from explorer.images import open_picture
 from explorer.panels.base import box, html
 from explorer.panels.messages import changes_html, error_html, facts_html, notices, status_html
+from explorer.panels.page_link import PageLink
 from explorer.samples import open_sample
 from explorer.sizes import MAX_TRACE_BYTES, SizeChoice, image_size_choices, patch_size_choices
 from explorer.state import ExplorerState
@@ -37,10 +38,13 @@ class ControlBar(W.VBox):
     state : ExplorerState
     stages : sequence of (str, int)
         Ids and numbers of the stages on the page, for its contents.
+    link : PageLink
+        Whose button stands in the bar.
     """
 
-    def __init__(self, state: ExplorerState, stages: list[tuple[str, int]]) -> None:
+    def __init__(self, state: ExplorerState, stages: list[tuple[str, int]], link: PageLink) -> None:
         self.state = state
+        self._link = link
         self._stages = stages
         self._other_open = False
 
@@ -98,6 +102,7 @@ class ControlBar(W.VBox):
             self._facts,
             self._status,
             self._cancel,
+            link.button,
             classes=["vx-controls"],
         )
         super().__init__([top, controls, self._other, self._banner, self._changed_run, self._notice])
@@ -179,8 +184,12 @@ class ControlBar(W.VBox):
         if not changes.isdisjoint({"trace", "patch_size", "image_size", "language"}):
             self._show_sizes()
             self._facts.value = facts_html(state)
-            found = "".join(f"<div class='vx-message'>{escape(sentence)}</div>" for sentence in notices(state))
-            self._notice.value = found
+            self.show_notices()
+
+    def show_notices(self) -> None:
+        """Say what one should know of the answers, and of the link that opened the page."""
+        sentences = [*self._link.notes(), *notices(self.state)]
+        self._notice.value = "".join(f"<div class='vx-message'>{escape(sentence)}</div>" for sentence in sentences)
 
     def _say(self) -> None:
         language = self.state.language

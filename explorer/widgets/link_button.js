@@ -16,9 +16,7 @@ function render({ model, el }) {
 
   const label = () => {
     button.innerHTML = ICON;
-    const text = document.createElement("span");
-    text.textContent = model.get("texts").label ?? "";
-    button.append(text);
+    button.setAttribute("aria-label", model.get("texts").label ?? "");
     button.title = model.get("texts").hint ?? "";
   };
   const say = (text) => {

@@ -23,13 +23,16 @@ class PageAddress(anywidget.AnyWidget):
         The query parameters of the page's address; written by the browser, so hostile until checked.
     language : str
         Code of the language that the page is in; set as ``lang`` of the page's parts for fonts and readers.
+    stage : str
+        Stage to go to.
     title : str
         Title of the browser's window where the page is ours (under Voilà).
     """
 
-    _esm = _HERE / "page_address.js"
+    _esm = bundle("page_address.js")
     parameters = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
     language = traitlets.Unicode("en").tag(sync=True)
+    stage = traitlets.Unicode("").tag(sync=True)
     title = traitlets.Unicode("ViT Explorer").tag(sync=True)
 
 

@@ -1,14 +1,19 @@
-// Reads the page's address once, and keeps the page's language and title in step with the kernel's.
+// Reads the page's address once, and keeps the page's language, title and place in step with the kernel's.
+
+import { goTo } from "./js/travel.js";
 
 /** @typedef {{ get(name: string): any, set(name: string, value: any): void, save_changes(): void,
  *   on(event: string, call: () => void): void }} Model */
 
 /** @param {{ model: Model }} context */
 function initialize({ model }) {
-  const parameters = Object.fromEntries(new URLSearchParams(window.location.search));
-  // Where nothing is asked for, a page of our own goes on in the language that the browser was greeted in.
+  // In JupyterLab the address is the user's own, and its parameters mean other things.
   const page = document.documentElement;
-  if (!("lang" in parameters) && page.hasAttribute("data-vit-explorer")) parameters.lang = page.lang;
+  const ours = page.hasAttribute("data-vit-explorer");
+  const asked = Object.fromEntries(new URLSearchParams(window.location.search));
+  const parameters = ours ? asked : "lang" in asked ? { lang: asked.lang } : {};
+  // Where nothing is asked for, a page of our own goes on in the language that the browser was greeted in.
+  if (ours && !("lang" in parameters)) parameters.lang = page.lang;
   model.set("parameters", parameters);
   model.save_changes();
 }
@@ -27,8 +32,16 @@ function render({ model, el }) {
   };
   model.on("change:language", apply);
   model.on("change:title", apply);
+  const go = () => {
+    const section = (el.closest(".vx") ?? document).querySelector(`.vx-stage-${CSS.escape(model.get("stage"))}`);
+    if (model.get("stage") && section) goTo(section);
+  };
+  model.on("change:stage", go);
   // The widget is put into the page after it is rendered.
-  requestAnimationFrame(apply);
+  requestAnimationFrame(() => {
+    apply();
+    go();
+  });
 }
 
 export default { initialize, render };

@@ -133,3 +133,36 @@ def test_the_contents_lead_to_a_stage_and_mark_it(page: Page) -> None:
     contents.get_by_role("button", name="Overview").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".vx-stage-overview h2")).to_be_in_viewport()
+
+
+def test_a_copied_link_opens_the_page_as_it_was(page: Page, open_page: Callable[..., Page]) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    choose_patch_size(page, 16)
+    choose_language(page, "日本語")
+    expect(page.locator(".vx-facts")).to_contain_text("N = 16")
+    section = stage(page, "attention")
+    section.locator(".vx-layer input").press("End")
+    section.locator(".vx-head input").press("ArrowRight")
+    section.locator(".vx-query input").press("Home")
+    expect(section.locator(".vx-query output")).to_have_text("CLS")
+    page.get_by_role("navigation").get_by_role("button", name="Attention").click()
+    expect(page.locator(".vx-nav [aria-current]")).to_contain_text("Attention")
+    page.get_by_role("button", name="リンクをコピー").click()
+    expect(page.locator(".vx-link-said")).to_contain_text("コピーしました")
+    link = page.evaluate("navigator.clipboard.readText()")
+
+    again = open_page(link.partition("/?")[2].join(("?", "")))
+    expect(again.locator(".vx-facts")).to_contain_text("N = 16")
+    expect(again.locator(".vx-status")).to_contain_text("準備完了")
+    section = again.locator(".vx-stage-attention")
+    expect(section.locator("h2")).to_be_in_viewport()
+    expect(section.locator(".vx-layer output")).to_have_text("6")
+    expect(section.locator(".vx-head output")).to_have_text("2")
+    expect(section.locator(".vx-query output")).to_have_text("CLS")
+
+
+def test_a_hostile_link_opens_the_page_and_is_not_repeated(open_page: Callable[..., Page]) -> None:
+    page = open_page("?model=/etc&layer=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E&patch-size=16&more=1")
+    expect(page.locator(".vx-facts")).to_contain_text("N = 16")
+    expect(page.locator(".vx-notice")).to_contain_text("ignored: model, layer")
+    expect(page.locator(".vx-notice")).not_to_contain_text("onerror")
