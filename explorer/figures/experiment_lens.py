@@ -126,7 +126,7 @@ def favourite_picture(
     row_of = np.minimum(np.arange(height) * rows // height, rows - 1)
     col_of = np.minimum(np.arange(width) * cols // width, cols - 1)
     veil = cells.reshape(rows, cols, 3)[row_of[:, None], col_of[None, :]]
-    grey = pixels.astype(np.float32) @ np.float32([0.299, 0.587, 0.114])
+    grey = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     mixed = (1 - _COVER) * grey[..., None] + _COVER * veil
     # A patch whose token was dropped has no favourite: there the grey photo is left alone.
     return np.where(np.isnan(veil), grey[..., None], mixed).round().astype(np.uint8)
@@ -141,6 +141,7 @@ def lens_chart(
     layer: int,
     x_title: str,
     y_title: str,
+    title: str = "",
 ) -> dict[str, Any]:
     """Probabilities of classes after every layer, as plotly's JSON.
 
@@ -155,7 +156,7 @@ def lens_chart(
         Classes without one are dashed, in grey.
     layer : int
         The layer that is looked at, marked by a line.
-    x_title, y_title : str
+    x_title, y_title, title : str
     """
     probs = softmax(logits.astype(np.float64))
     last = len(logits) - 1
@@ -177,6 +178,7 @@ def lens_chart(
         for place, (index, name) in enumerate(zip(classes, names, strict=True))
     ]
     layout = {
+        "title": {"text": title},
         "showlegend": False,
         "height": 330,
         "margin": {"l": 76, "r": 16, "t": 12, "b": 60},

@@ -9,6 +9,7 @@ import ipywidgets as W
 
 from explorer.panels.base import StagePanel, box
 from explorer.panels.experiment_base import ExperimentPanel
+from explorer.panels.experiment_lens import LensPanel
 from explorer.panels.experiment_shuffle import ShufflePanel
 from explorer.state import ExplorerState
 from explorer.texts import text
@@ -18,7 +19,7 @@ from explorer.widgets.choice import Choice
 __all__ = ["EXPERIMENTS", "ExperimentsPanel"]
 
 #: The experiments in the order in which they are offered.
-EXPERIMENTS: Mapping[str, type[ExperimentPanel]] = {panel.name: panel for panel in (ShufflePanel,)}
+EXPERIMENTS: Mapping[str, type[ExperimentPanel]] = {panel.name: panel for panel in (ShufflePanel, LensPanel)}
 
 
 class ExperimentsPanel(StagePanel):
