@@ -11,7 +11,7 @@ from explorer.labels import Labels
 from explorer.panels.numbers import signed
 from explorer.texts import text
 
-__all__ = ["answer_html", "change", "class_name", "percent"]
+__all__ = ["answer_html", "change", "class_name", "percent", "shares_html"]
 
 
 def class_name(labels: Labels | None, index: int, language: str) -> str:
@@ -90,3 +90,18 @@ def answer_html(
 def _rank(row: AnswerRow, language: str) -> str:
     values: dict[str, MessageValue] = {"rank": row.rank}
     return text("experiments.rank", language, **values)
+
+
+def shares_html(rows: Sequence[tuple[str, float]], *, title: str) -> str:
+    """Shares of a whole (0 … 1) as bars with their names, in the look of :func:`answer_html`; texts are escaped."""
+    lines = "".join(
+        f"<tr class='vx-answer-row'><th scope='row'>{escape(name)}</th>"
+        f"<td class='vx-answer-bar'><span style='width:{100 * share:.2f}%'></span></td>"
+        f"<td class='vx-answer-percent'>{share:.1%}</td></tr>"
+        for name, share in rows
+    )
+    columns = "".join(f"<col class='vx-col-{name}'>" for name in ("class", "bar", "percent"))
+    return (
+        f"<div class='vx-shares'><h4>{escape(title)}</h4><table class='vx-answers'><colgroup>{columns}</colgroup>"
+        f"<tbody>{lines}</tbody></table></div>"
+    )

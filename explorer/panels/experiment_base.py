@@ -8,12 +8,13 @@ from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import ipywidgets as W
+import numpy as np
 
 from explorer.errors import ExplorerError, MessageValue
 from explorer.interventions import Intervention
 from explorer.jobs import Job, Report
 from explorer.panels.base import box, html, token_name
-from explorer.panels.experiment_answers import class_name
+from explorer.panels.experiment_answers import class_name, percent
 from explorer.state import ExplorerState
 from explorer.texts import catalogue, error_text, text
 from explorer.trace import Trace
@@ -77,6 +78,7 @@ class ExperimentPanel(W.VBox):
         self.result: Any = None
         self._built = False
         self._key: object = None
+        self._parts: set[str] = set()
         self._running = False
         self._following = False
         self._quiet = False
@@ -149,6 +151,21 @@ class ExperimentPanel(W.VBox):
         trace = self.state.trace
         return "" if trace is None else token_name(trace, token, self.state.language)
 
+    def verdict(self, before: Trace, after: Trace) -> str:
+        """What a change did to the answer, in a sentence; nothing for a model without classes."""
+        if before.logits is None or after.logits is None or before.probs is None or after.probs is None:
+            return self.say("no-classes")
+        first, second = int(before.logits.argmax()), int(after.logits.argmax())
+        values = {
+            "before": self.class_name(first),
+            "after": self.class_name(second),
+            "prob_before": percent(float(before.probs[first])),
+            "prob_after": percent(float(after.probs[first])),
+            "prob_new": percent(float(after.probs[second])),
+            "logits": f"{np.abs(after.logits - before.logits).max():.2f}",
+        }
+        return self.say("verdict-same" if first == second else "verdict-other", **values)
+
     def controls(self, *widgets: W.Widget) -> W.Box:
         """The row of an experiment's controls, then run, reset and how far it is."""
         own = () if self.automatic else (self._run,)
@@ -212,8 +229,8 @@ class ExperimentPanel(W.VBox):
     def leave(self) -> None:
         """Another experiment was chosen: nothing is worked out for this one any more."""
         if self._running:
-            self.stop()
             self._key = None
+        self.stop()
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -257,9 +274,35 @@ class ExperimentPanel(W.VBox):
             on_progress=self._show_progress,
         )
 
+    def also(self, part: str, wanted: Experiment, show: Callable[[Any], None]) -> None:
+        """Work out something beside the experiment itself, without a progress bar.
+
+        Parameters
+        ----------
+        part : str
+            Tells it from others of this panel; it is dropped with the experiment when the input changes.
+        wanted : Experiment
+        show : callable
+            Called with the result.
+        """
+        key = f"{self.name}-{part}"
+        self._parts.add(key)
+        self.state.jobs.submit(
+            Job(
+                key=key,
+                request=self.request,
+                options=(type(self).__name__, part, wanted.options),
+                run=wanted.run,
+                remembered=wanted.remembered,
+            ),
+            on_result=self._guarded_with(lambda result: self._quietly(lambda: show(result))),
+            on_failure=self._guarded_with(self._failed_part),
+        )
+
     def stop(self) -> None:
         """Stop what is being worked out; what was shown before stays."""
-        self.state.jobs.cancel(self.name)
+        for key in (self.name, *self._parts):
+            self.state.jobs.cancel(key)
         self._running = False
         self._hide_progress()
 
@@ -290,6 +333,9 @@ class ExperimentPanel(W.VBox):
     def _failed(self, error: BaseException) -> None:
         self._running = False
         self._hide_progress()
+        self._failed_part(error)
+
+    def _failed_part(self, error: BaseException) -> None:
         if isinstance(error, ExplorerError):
             self._fail(error)
         else:
@@ -302,9 +348,7 @@ class ExperimentPanel(W.VBox):
 
     def _drop(self, trace: Trace) -> None:
         """The result belongs to inputs that are gone."""
-        self.state.jobs.cancel(self.name)
-        self._running = False
-        self._hide_progress()
+        self.stop()
         self._fail(None)
         if self.automatic:
             # What was shown stays, pale, until the new result is there: the page does not jump.

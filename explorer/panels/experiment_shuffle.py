@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ipywidgets as W
 import numpy as np
@@ -17,7 +17,7 @@ from explorer.images import Cropping, display_crop, encode_image
 from explorer.interventions import OWN, Intervention
 from explorer.jobs import Report
 from explorer.panels.base import box, html
-from explorer.panels.experiment_answers import answer_html, percent
+from explorer.panels.experiment_answers import answer_html
 from explorer.panels.experiment_base import Experiment, ExperimentPanel, button
 from explorer.panels.numbers import difference
 from explorer.state import ExplorerState
@@ -120,7 +120,7 @@ class ShufflePanel(ExperimentPanel):
             against = before if col == "after" else None
             rows = answer_rows(run.logits, against=against, keep=[top] if top >= 0 else [])
             self._answers[row, col].value = answer_html(rows, labels, language, own=top)
-        self._verdicts["with"].value = f"<p>{escape(self._verdict(result.original, result.shuffled))}</p>"
+        self._verdicts["with"].value = f"<p>{escape(self.verdict(result.original, result.shuffled))}</p>"
         said = self.say(
             "verdict-without",
             tokens=difference(result.largest_difference),
@@ -186,23 +186,6 @@ class ShufflePanel(ExperimentPanel):
             shown = sharp if order is None else rearranged(sharp, trace.grid, order)
             self._photos[key].show_image(encode_image(shown, "jpeg"), "image/jpeg", grid=trace.grid)
             self._photos[key].stem = f"experiments-shuffle-{key}"
-
-    def _verdict(self, before: Trace, after: Trace) -> str:
-        if before.logits is None or after.logits is None:
-            return self.say("verdict-with-no-classes")
-        first, second = int(before.logits.argmax()), int(after.logits.argmax())
-        values = {
-            "before": self.class_name(first),
-            "after": self.class_name(second),
-            "prob_before": percent(float(_probs(before)[first])),
-            "prob_after": percent(float(_probs(after)[first])),
-            "logits": f"{np.abs(after.logits - before.logits).max():.2f}",
-        }
-        return self.say("verdict-with-same" if first == second else "verdict-with", **values)
-
-
-def _probs(trace: Trace) -> Any:
-    return trace.probs
 
 
 def _cropping(trace: Trace) -> Cropping:

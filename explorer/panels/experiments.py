@@ -11,6 +11,7 @@ from explorer.panels.base import StagePanel, box
 from explorer.panels.experiment_base import ExperimentPanel
 from explorer.panels.experiment_lens import LensPanel
 from explorer.panels.experiment_shuffle import ShufflePanel
+from explorer.panels.experiment_swap import SwapPanel
 from explorer.state import ExplorerState
 from explorer.texts import text
 from explorer.trace import Trace
@@ -19,7 +20,7 @@ from explorer.widgets.choice import Choice
 __all__ = ["EXPERIMENTS", "ExperimentsPanel"]
 
 #: The experiments in the order in which they are offered.
-EXPERIMENTS: Mapping[str, type[ExperimentPanel]] = {panel.name: panel for panel in (ShufflePanel, LensPanel)}
+EXPERIMENTS: Mapping[str, type[ExperimentPanel]] = {panel.name: panel for panel in (ShufflePanel, SwapPanel, LensPanel)}
 
 
 class ExperimentsPanel(StagePanel):

@@ -17,9 +17,9 @@ def size(value: float) -> str:
 
 
 def difference(value: float) -> str:
-    """A small difference in scientific notation: ``−2.4 × 10⁻⁸``; a plain 0 where there is none."""
+    """A small difference in scientific notation, ``−2.4 × 10⁻⁸``, in one piece; a plain 0 where there is none."""
     if value == 0:
         return "0"
     mantissa, exponent = f"{value:.1e}".split("e")
     raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{mantissa.replace('-', '−')} × 10{raised}"
+    return f"{mantissa.replace('-', '−')}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10{raised}"

@@ -7,10 +7,12 @@ from html import unescape
 import numpy as np
 import pytest
 
+from explorer.figures.experiment_positions import rms, similarity_map, strength_scale, strengths
 from explorer.figures.experiments import answer_rows, rearranged
 from explorer.labels import Labels
 from explorer.numerics import softmax
 from explorer.panels.experiment_answers import answer_html
+from explorer.positions import cosine_similarity
 
 BEFORE = np.array([1.0, 4.0, -2.0, 0.5, 3.0, 2.0], dtype=np.float32)
 AFTER = np.array([2.0, -1.0, 5.0, 0.5, 3.0, 2.5], dtype=np.float32)
@@ -62,3 +64,21 @@ def test_a_tables_names_are_text_and_its_numbers_those_of_the_rows() -> None:
 def test_a_model_without_classes_says_so() -> None:
     assert "no class head" in answer_html((), None, "en")
     assert "識別ヘッドがない" in answer_html((), None, "ja")
+
+
+def test_sizes_of_a_table_are_multiples_of_the_models_own() -> None:
+    assert [value for value, _ in strengths("own", 1.0)] == ["0", "0.25", "0.5", "1", "2", "4", "8"]
+    values = [value for value, _ in strengths("sin2d", 0.24)]
+    assert values.index("slides") == values.index("4") + 1  # 1 / 0.24 lies between 4 and 8
+    assert strength_scale("slides", 0.24) == 1.0
+    assert strength_scale("2", 0.24) == pytest.approx(0.48)
+
+
+def test_positions_of_zeros_have_no_map() -> None:
+    words = {"title": "", "label": "", "stem": "map"}
+    assert similarity_map(np.zeros((4, 6), np.float32), (2, 2), **words) is None
+    table = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+    figure = similarity_map(table, (2, 2), **words)
+    assert figure is not None
+    np.testing.assert_allclose(figure.values[:, 0, 0], cosine_similarity(table, 0), atol=1e-6)
+    assert rms(np.array([[3.0, -4.0]], np.float32)) == pytest.approx(12.5**0.5)

@@ -194,7 +194,8 @@ def test_a_lazy_panel_waits_until_it_is_seen(state: ExplorerState, drawn: Counte
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(0.0, "0"), (-2.44e-8, "−2.4 × 10⁻⁸"), (5.9e-7, "5.9 × 10⁻⁷"), (1.0, "1.0 × 10⁰")]
+    ("value", "words"),
+    [(0.0, "0"), (-2.44e-8, "−2.4\u00a0×\u00a010⁻⁸"), (5.9e-7, "5.9\u00a0×\u00a010⁻⁷"), (1.0, "1.0\u00a0×\u00a010⁰")],
 )
 def test_differences_are_written_in_powers_of_ten(value: float, words: str) -> None:
     assert difference(value) == words

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from explorer.errors import ExplorerError
-from explorer.experiments import shuffle_patches
+from explorer.experiments import SiblingAnswer, matching_scale, shuffle_patches, swap_positions
 from explorer.interventions import Intervention
+from explorer.novelty import Rate
 from explorer.panels import experiments
 from explorer.panels.base import html
 from explorer.panels.experiment_base import Experiment, ExperimentPanel
 from explorer.panels.experiment_shuffle import ShufflePanel
 from explorer.panels.experiments import ExperimentsPanel
+from explorer.positions import cosine_similarity
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
 from explorer.trace import Trace
@@ -261,3 +263,73 @@ def test_another_grid_gets_another_order(shuffle: Any, state: ExplorerState) -> 
     settled(state)
     assert sorted(shuffle.result.order) == list(range(64))
     assert shuffle._photos["after"].grid == (8, 8)
+
+
+# -- 2 Swap -----------------------------------------------------------------------------------------------------------
+
+
+def chosen(state: ExplorerState, name: str) -> Any:
+    state.experiment = name
+    stage = ExperimentsPanel(state)
+    settled(state)
+    return stage.experiments[name]
+
+
+@pytest.mark.parametrize(("kind", "strength"), [("none", "1"), ("sin1d", "slides"), ("sin2d", "2"), ("shuffled", "1")])
+def test_swap_shows_what_its_function_returns(state: ExplorerState, kind: Any, strength: str) -> None:
+    swap = chosen(state, "swap")
+    swap._kind.value = kind
+    swap._strength.value = strength
+    settled(state)
+    matching = matching_scale(state.trace, kind)
+    scale = 1.0 if strength == "slides" else float(strength) * matching
+    model = state.jobs.models.get("bundled")
+    expected = swap_positions(model, state.picture, kind, scale=scale, patch_size=8, image_size=32)
+    np.testing.assert_allclose(swap.result.after.logits, expected.after.logits, atol=1e-6)
+    assert f"{expected.after.probs.max():.1%}" in swap._columns["after"].answer.value
+    assert f"{expected.before.probs.max():.1%}" in swap._columns["before"].answer.value
+    figure = swap._columns["after"].map.figure
+    if kind == "none":
+        assert not shown(swap._columns["after"].map)
+        assert "zero" in swap._columns["after"].words.value
+    else:
+        table = expected.after.pos_embed[1:]
+        np.testing.assert_allclose(figure.values.reshape(16, 16), cosine_similarity(table), atol=1e-5)
+
+
+def test_the_models_own_table_changes_nothing(state: ExplorerState) -> None:
+    swap = chosen(state, "swap")
+    swap._reset.click()
+    settled(state)
+    assert swap._kind.value == "own"
+    assert "nothing is changed" in swap._verdict.value
+    assert not shown(swap.switch)
+    swap._strength.value = "0.5"
+    settled(state)
+    assert shown(swap.switch)
+    np.testing.assert_allclose(swap.result.after.pos_embed, 0.5 * swap.result.before.pos_embed, rtol=1e-6)
+
+
+def test_a_size_without_a_two_dimensional_table_offers_none() -> None:
+    state = random_state(embed_dim=26)
+    swap = chosen(state, "swap")
+    assert {option["value"] for option in swap._kind.options if option["disabled"]} == {"sin2d"}
+    assert swap._kind.value == "none"
+    state.close()
+
+
+def test_siblings_stand_beside_the_paper_where_they_are_bundled(state: ExplorerState, monkeypatch: Any) -> None:
+    swap = chosen(state, "swap")
+    assert "61.4%" in swap._paper.value
+    assert not shown(swap._trained_row)
+    trace = state.trace
+    answers = [
+        SiblingAnswer(name="pos-none", trace=trace, labels=state.labels, accuracy=Rate(412, 1000)),
+        SiblingAnswer(name="pos-sin2d", trace=trace, labels=state.labels, accuracy=None),
+    ]
+    swap._show_siblings(answers)
+    assert shown(swap._trained_row)
+    assert "41.2%" in swap._paper.value
+    assert f"{trace.probs.max():.1%}" in swap._trained[1].answer.value
+    similarity = swap._trained[0].map.figure.values.reshape(16, 16)
+    np.testing.assert_allclose(similarity, cosine_similarity(trace.pos_embed[1:]), atol=1e-6)
