@@ -93,7 +93,7 @@ class ControlBar(W.VBox):
         self._nav = StageNav()
 
         self._facts = html("vx-facts")
-        top = box(self._brand, self._nav, self._language, classes=["vx-top"])
+        top = box(self._brand, self._nav, link.button, self._language, classes=["vx-top"])
         controls = box(
             self._picture,
             self._model,
@@ -102,7 +102,6 @@ class ControlBar(W.VBox):
             self._facts,
             self._status,
             self._cancel,
-            link.button,
             classes=["vx-controls"],
         )
         super().__init__([top, controls, self._other, self._banner, self._changed_run, self._notice])

@@ -22,7 +22,7 @@ function render({ model, el }) {
   const say = (text) => {
     clearTimeout(timer);
     said.textContent = text;
-    said.classList.toggle("vx-said", text !== "");
+    said.classList.toggle("vx-link-shown", text !== "");
     if (text) timer = setTimeout(say, SAID, "");
   };
   button.addEventListener("click", async () => {

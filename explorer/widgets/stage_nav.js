@@ -44,9 +44,18 @@ function render({ model, el }) {
       if (top !== undefined && (current === "" || top < window.innerHeight / 3)) current = id;
     }
     for (const [id, link] of links) {
-      if (id === current) link.setAttribute("aria-current", "true");
-      else link.removeAttribute("aria-current");
+      if (id !== current) link.removeAttribute("aria-current");
+      else if (!link.hasAttribute("aria-current")) {
+        link.setAttribute("aria-current", "true");
+        reveal(link);
+      }
     }
+  };
+
+  // In a narrow window the contents scroll on their own; scrollIntoView would stop the page's gliding.
+  const reveal = (link) => {
+    const [before, within] = [link.offsetLeft - nav.offsetLeft, nav.clientWidth - link.offsetWidth];
+    nav.scrollLeft = Math.max(Math.min(nav.scrollLeft, before), before - within);
   };
 
   let waiting = 0;
