@@ -185,6 +185,8 @@ function render({ model, el }) {
 
   const ours = (event) => !event.defaultPrevented && root.isConnected && ownPart(root).contains(event.target);
   const overUs = (event) => {
+    // Something on the page takes this file itself.
+    if (event.defaultPrevented) showOverlay(false);
     if (!holdsFile(event.dataTransfer) || !ours(event)) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";

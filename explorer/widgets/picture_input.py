@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import Any
 
 import anywidget
-import numpy as np
 import traitlets
-from PIL import Image
 
 from explorer.errors import ExplorerError
-from explorer.images import MAX_BYTES, Picture, clean_name, encode_image
+from explorer.images import MAX_BYTES, Picture, clean_name
 from explorer.samples import sample_thumbnail, samples
 from explorer.texts import LANGUAGES, catalogue, text
 from explorer.widgets._esm import bundle, stylesheet
+from explorer.widgets.uploads import PIECE_BYTES, Upload, data_url, is_count, thumbnail
 
 __all__ = ["PIECE_BYTES", "PictureInput", "picture_labels"]
-
-#: Most bytes in one message: JupyterLab's server, which is not ours, drops messages above 10 MB without a word.
-PIECE_BYTES = 4 * 1024 * 1024
 
 _SECTION = "pictures."
 
@@ -64,7 +59,7 @@ class PictureInput(anywidget.AnyWidget):
     piece_bytes = traitlets.Int(PIECE_BYTES).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
-        self._upload: _Upload | None = None
+        self._upload: Upload | None = None
         self._picture_callbacks: list[Callable[[bytes, str], None]] = []
         self._sample_callbacks: list[Callable[[str], None]] = []
         self._error_callbacks: list[Callable[[ExplorerError], None]] = []
@@ -94,12 +89,7 @@ class PictureInput(anywidget.AnyWidget):
         if picture is None:
             self.current = {}
             return
-        cut = min(picture.width, picture.height)
-        left, top = (picture.width - cut) // 2, (picture.height - cut) // 2
-        square = Image.fromarray(picture.pixels[top : top + cut, left : left + cut])
-        # reducing_gap: the middle of a photo of 60 megapixels in milliseconds.
-        small = square.resize((96, 96), Image.Resampling.BICUBIC, reducing_gap=2.0)
-        self.current = {"name": picture.name, "thumbnail": _data_url(encode_image(np.asarray(small), "jpeg", 80))}
+        self.current = {"name": picture.name, "thumbnail": thumbnail(picture)}
 
     @traitlets.observe("language")
     def _name_things(self, _change: Any = None) -> None:
@@ -110,7 +100,7 @@ class PictureInput(anywidget.AnyWidget):
                     "id": entry.id,
                     "title": text(entry.title_key, self.language),
                     "credit": f"{entry.credit} · {entry.licence}",
-                    "thumbnail": _data_url(sample_thumbnail(entry.id)),
+                    "thumbnail": data_url(sample_thumbnail(entry.id)),
                 }
                 for entry in samples()
             ]
@@ -139,7 +129,7 @@ class PictureInput(anywidget.AnyWidget):
 
     def _begin(self, message: Mapping[str, Any]) -> None:
         number, size, name = message.get("upload"), message.get("size"), message.get("name")
-        if not _is_count(number) or not _is_count(size):
+        if not is_count(number) or not is_count(size):
             return
         self._drop()
         if size > MAX_BYTES:
@@ -147,7 +137,7 @@ class PictureInput(anywidget.AnyWidget):
             megabytes = -(-size // 1024**2)
             self._report(ExplorerError("picture-too-many-bytes", megabytes=megabytes, limit=MAX_BYTES >> 20))
             return
-        self._upload = _Upload(number, size, clean_name(name) if isinstance(name, str) else "")
+        self._upload = Upload(number, size, clean_name(name) if isinstance(name, str) else "")
         with self.hold_sync():
             self.file_name, self.progress, self.busy = self._upload.name, 0.0, True
         self._go_on()
@@ -156,7 +146,7 @@ class PictureInput(anywidget.AnyWidget):
         upload = self._upload
         if upload is None or message.get("upload") != upload.number:
             # A piece of a file whose place was taken, or of none: its sender may stop.
-            if _is_count(message.get("upload")):
+            if is_count(message.get("upload")):
                 self.send({"kind": "stop", "upload": message["upload"]})
             return
         if not upload.take(message.get("offset"), buffers):
@@ -201,36 +191,6 @@ class PictureInput(anywidget.AnyWidget):
             self.busy, self.progress, self.file_name = False, 0.0, ""
 
 
-class _Upload:
-    """A file under way: what was announced, and what has arrived of it."""
-
-    def __init__(self, number: int, size: int, name: str) -> None:
-        self.number = number
-        self.size = size
-        self.name = name
-        self.data = bytearray()
-
-    def take(self, offset: Any, buffers: list[Any]) -> bool:
-        """Add a piece; False, and nothing is added, unless it is the one that was asked for."""
-        if not _is_count(offset) or offset != len(self.data) or len(buffers) != 1:
-            return False
-        if not isinstance(buffers[0], bytes | bytearray | memoryview):
-            return False
-        piece = memoryview(buffers[0]).cast("B")
-        if not 0 < len(piece) <= min(PIECE_BYTES, self.size - len(self.data)):
-            return False
-        self.data += piece
-        return True
-
-
 def picture_labels(language: str) -> dict[str, str]:
     """The front end's words about pictures, placeholders still in them."""
     return {key.removeprefix(_SECTION): words for key, words in catalogue(language).items() if key.startswith(_SECTION)}
-
-
-def _is_count(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
-
-
-def _data_url(jpeg: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
