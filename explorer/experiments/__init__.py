@@ -17,14 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from explorer.experiments.changes import PositionKind, matching_scale, position_intervention
+    from explorer.experiments.models import ModelsResult, compare_models
     from explorer.experiments.positions import shuffle_patches, sibling_answers, swap_positions
     from explorer.experiments.results import PairResult, ShuffleResult, SiblingAnswer
 
 __all__ = [
+    "ModelsResult",
     "PairResult",
     "PositionKind",
     "ShuffleResult",
     "SiblingAnswer",
+    "compare_models",
     "matching_scale",
     "position_intervention",
     "shuffle_patches",
@@ -34,6 +37,8 @@ __all__ = [
 
 #: Where each public name lives.
 _HOMES = {
+    "ModelsResult": "models",
+    "compare_models": "models",
     "PairResult": "results",
     "PositionKind": "changes",
     "ShuffleResult": "results",
