@@ -15,6 +15,8 @@ __all__ = [
     "attention_entropy",
     "cosine_similarity",
     "principal_components",
+    "rank_correlation",
+    "ranks",
     "rollout",
     "softmax",
     "top_k",
@@ -145,3 +147,41 @@ def principal_components(vectors: Array, count: int) -> tuple[Array, Array]:
     components = components * np.where(largest < 0, -1.0, 1.0)
     total = variance.sum()
     return components.astype(np.float32), (variance[:count] / (total if total > 0 else 1.0)).astype(np.float32)
+
+
+def ranks(values: Array) -> NDArray[np.float64]:
+    """Places of values in their order, from 0 for the smallest; equal ones share the mean of their places.
+
+    Parameters
+    ----------
+    values : (n,) array
+
+    Returns
+    -------
+    (n,) array
+    """
+    given = np.asarray(values, dtype=np.float64)
+    _, inverse, counts = np.unique(given, return_inverse=True, return_counts=True)
+    first = np.cumsum(counts) - counts
+    places: NDArray[np.float64] = (first + (counts - 1) / 2)[inverse.reshape(given.shape)]
+    return places
+
+
+def rank_correlation(one: Array, other: Array) -> float:
+    """Spearman's rank correlation: how far two lists put the same things in the same order.
+
+    Parameters
+    ----------
+    one, other : arrays of equal size
+        Flattened.
+
+    Returns
+    -------
+    float
+        1 for the same order, -1 for the opposite one, about 0 where they have nothing to do with each other; NaN
+        where a list has only equal values, and so no order.
+    """
+    first, second = (ranks(np.ravel(values)) for values in (one, other))
+    first, second = first - first.mean(), second - second.mean()
+    length = float(np.sqrt((first @ first) * (second @ second)))
+    return float(first @ second) / length if length > 0 else float("nan")

@@ -7,17 +7,19 @@ Nothing is hooked into the modules: several threads can trace the same model at 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import scaled_dot_product_attention
 
 from explorer.arrays import ModelArrays
+from explorer.errors import Cancelled
+from explorer.forward import Record, Switches, encode, tensor
 from explorer.images import Cropping, Picture, model_crop, open_picture
-from explorer.interventions import Intervention
+from explorer.interventions import OWN, Intervention
 from explorer.numerics import Array
 from explorer.sizes import check_size
 from explorer.specs import ModelSpec
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from explorer.models import ExplorerModel
 
-__all__ = ["model_input", "normalise", "run_model", "trace_image", "trace_pixels"]
+__all__ = ["model_input", "normalise", "run_batch", "run_model", "trace_image", "trace_pixels"]
 
 
 def trace_image(
@@ -123,7 +125,7 @@ def trace_pixels(
     spec, block = arrays.spec, arrays.blocks[0]
     tokens = arrays.spec.num_prefix + len(places)
     head_shape = (len(arrays.blocks), block.heads, tokens, spec.head_dim)
-    record = _Record(
+    record = Record(
         tokens=np.empty((tokens, spec.dim), dtype=np.float32),
         z=np.empty((len(arrays.blocks) + 1, tokens, spec.dim), dtype=np.float32),
         qkv=(np.empty(head_shape, np.float32), np.empty(head_shape, np.float32), np.empty(head_shape, np.float32)),
@@ -174,11 +176,89 @@ def run_model(
     return output
 
 
-class _Record:
-    """Arrays that a run is written into."""
+def run_batch(
+    module: VisionTransformer,
+    arrays: ModelArrays,
+    image: NDArray[np.uint8],
+    interventions: Sequence[Intervention],
+    *,
+    batch: int = 64,
+    report: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Array:
+    """The answers of many changed runs of one model on one picture, several at a time.
 
-    def __init__(self, tokens: Array, z: Array, qkv: tuple[Array, Array, Array]) -> None:
-        self.tokens, self.z, self.qkv = tokens, z, qkv
+    Parameters
+    ----------
+    module, arrays, image
+        As for :func:`trace_pixels`.
+    interventions : sequence of Intervention
+        One a run, of any kind; those that leave equally many tokens go through the model together.
+    batch : int
+        How many runs go through the model together at most.
+    report : callable, optional
+        Told after every batch how many runs of how many are done.
+    cancelled : callable, optional
+        Asked before every batch whether the answers are still wanted.
+
+    Returns
+    -------
+    (B, K) array
+        The same as of :func:`run_model` one by one, to rounding.
+
+    Raises
+    ------
+    Cancelled
+    ExplorerError
+        ``intervention-…``, if one does not fit the model.
+    """
+    for change in interventions:
+        _check(arrays, change)
+    # A patch is embedded by itself, so that blank and shuffled ones need not be embedded again for every run.
+    pixels = normalise(image, arrays.spec)
+    rows, cols = arrays.grid
+    with torch.inference_mode():
+        embedded, blank = module.patch_embed(torch.stack([pixels, torch.zeros_like(pixels)])).reshape(
+            2, rows * cols, -1
+        )
+    groups: dict[int, list[int]] = {}
+    for run, change in enumerate(interventions):
+        groups.setdefault(len(change.layout(rows * cols)[0]), []).append(run)
+    answers: list[Array | None] = [None] * len(interventions)
+    done = 0
+    for group in groups.values():
+        for start in range(0, len(group), batch):
+            if cancelled is not None and cancelled():
+                raise Cancelled
+            runs = group[start : start + batch]
+            changes = [interventions[run] for run in runs]
+            with torch.inference_mode():
+                tokens = _batch_tokens(arrays, embedded, blank, changes)
+                output = encode(module, arrays, tokens, Switches(arrays, changes), answer_alone=True).numpy()
+            for run, answer in zip(runs, output, strict=True):
+                answers[run] = answer
+            done += len(runs)
+            if report is not None:
+                report(done, len(interventions))
+    return np.stack([answer for answer in answers if answer is not None])
+
+
+def _batch_tokens(
+    arrays: ModelArrays, embedded: torch.Tensor, blank: torch.Tensor, changes: Sequence[Intervention]
+) -> torch.Tensor:
+    """Tokens (B, T, D) with positions: from the embeddings (N, D) of the photo's patches, and those of blank ones."""
+    start, count = arrays.spec.num_prefix, len(embedded)
+    prefix, own = tensor(arrays.prefix_tokens), tensor(arrays.pos_embed)
+    rows = []
+    for change in changes:
+        places, shown = (torch.from_numpy(index) for index in change.layout(count))
+        patches = embedded
+        if change.masked:
+            patches = embedded.clone()
+            patches[list(change.masked)] = blank[list(change.masked)]
+        table = own if change.pos_embed is OWN else tensor(change.positions(arrays.pos_embed))
+        rows.append(torch.cat([prefix + table[:start], patches[shown] + table[start + places]]))
+    return torch.stack(rows)
 
 
 def normalise(image: NDArray[np.uint8], spec: ModelSpec) -> torch.Tensor:
@@ -188,17 +268,21 @@ def normalise(image: NDArray[np.uint8], spec: ModelSpec) -> torch.Tensor:
     return pixels.sub_(mean).div_(std)
 
 
+def _check(arrays: ModelArrays, change: Intervention) -> None:
+    rows, cols = arrays.grid
+    change.check(
+        depth=len(arrays.blocks),
+        heads=arrays.blocks[0].heads,
+        num_prefix=arrays.spec.num_prefix,
+        num_patches=rows * cols,
+        dim=arrays.spec.dim,
+    )
+
+
 def _prepare(arrays: ModelArrays, image: NDArray[np.uint8], change: Intervention) -> tuple[Array, torch.Tensor]:
     """The patches (N, P²·C) of the whole grid as the model gets them, and the (C, H, W) pixels that they make."""
     spec, (rows, cols), side = arrays.spec, arrays.grid, arrays.patch_size
-    block = arrays.blocks[0]
-    change.check(
-        depth=len(arrays.blocks),
-        heads=block.heads,
-        num_prefix=spec.num_prefix,
-        num_patches=rows * cols,
-        dim=spec.dim,
-    )
+    _check(arrays, change)
     pixels = normalise(image, spec)
     # Where the patches do not fill the input (16 at 378 pixels), the convolution passes over the rest.
     filled = pixels[:, : rows * side, : cols * side].numpy()
@@ -218,60 +302,18 @@ def _forward(
     arrays: ModelArrays,
     pixels: torch.Tensor,
     change: Intervention,
-    record: _Record | None,
+    record: Record | None,
 ) -> torch.Tensor:
     """The forward pass of timm's ``VisionTransformer``, step by step."""
     spec, (rows, cols) = arrays.spec, arrays.grid
     x = module.patch_embed(pixels[None])
     x = x.reshape(1, rows * cols, -1)
     places, _ = change.layout(rows * cols)
-    positions = _tensor(change.positions(arrays.pos_embed))
-    prefix = _tensor(arrays.prefix_tokens)[None]
+    positions = tensor(change.positions(arrays.pos_embed))
+    prefix = tensor(arrays.prefix_tokens)[None]
     x = torch.cat([prefix, x], dim=1) + positions
     if len(places) < rows * cols:
         x = torch.cat([x[:, : spec.num_prefix], x[:, spec.num_prefix + torch.from_numpy(places)]], dim=1)
     if record is not None:
         record.tokens[...] = x[0].numpy()
-    x = module.norm_pre(x)
-    if record is not None:
-        record.z[0] = x[0].numpy()
-    for layer, block in enumerate(module.blocks):
-        x = _block(block, x, layer, change, record)
-        if record is not None:
-            record.z[layer + 1] = x[0].numpy()
-    output: torch.Tensor = module.forward_head(module.norm(x))
-    return output
-
-
-def _block(block: Any, x: torch.Tensor, layer: int, change: Intervention, record: _Record | None) -> torch.Tensor:
-    msa = _attention(block.attn, block.norm1(x), layer, change, record)
-    if layer not in change.msa_off:
-        x = x + block.ls1(msa)
-    if layer not in change.mlp_off:
-        x = x + block.ls2(block.mlp(block.norm2(x)))
-    return x
-
-
-def _attention(attn: Any, x: torch.Tensor, layer: int, change: Intervention, record: _Record | None) -> torch.Tensor:
-    """What timm's ``Attention.forward`` does."""
-    batch, tokens, _ = x.shape
-    qkv = attn.qkv(x).reshape(batch, tokens, 3, attn.num_heads, attn.head_dim).permute(2, 0, 3, 1, 4)
-    q, k, v = qkv.unbind(0)
-    q, k = attn.q_norm(q), attn.k_norm(k)
-    if record is not None:
-        for store, part in zip(record.qkv, (q, k, v), strict=True):
-            store[layer] = part[0].numpy()
-    y = scaled_dot_product_attention(q, k, v)
-    masked = change.masked_in(layer)
-    if masked:
-        y[:, list(masked)] = 0
-    y = attn.norm(y.transpose(1, 2).reshape(batch, tokens, -1))
-    if attn.gate is not None:
-        y = y * attn.gate(x).sigmoid()
-    projected: torch.Tensor = attn.proj(y)
-    return projected
-
-
-def _tensor(array: Array) -> torch.Tensor:
-    # A copy: torch does not know read-only memory.
-    return torch.from_numpy(array.copy())
+    return encode(module, arrays, x, Switches(arrays, [change]), record)

@@ -16,19 +16,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from explorer.experiments.ablations import ablate, head_effects, patch_effects
     from explorer.experiments.changes import PositionKind, matching_scale, position_intervention
     from explorer.experiments.models import ModelsResult, compare_models
     from explorer.experiments.positions import shuffle_patches, sibling_answers, swap_positions
-    from explorer.experiments.results import PairResult, ShuffleResult, SiblingAnswer
+    from explorer.experiments.results import EffectMap, HeadEffects, PairResult, ShuffleResult, SiblingAnswer
 
 __all__ = [
+    "EffectMap",
+    "HeadEffects",
     "ModelsResult",
     "PairResult",
     "PositionKind",
     "ShuffleResult",
     "SiblingAnswer",
+    "ablate",
     "compare_models",
+    "head_effects",
     "matching_scale",
+    "patch_effects",
     "position_intervention",
     "shuffle_patches",
     "sibling_answers",
@@ -39,11 +45,16 @@ __all__ = [
 _HOMES = {
     "ModelsResult": "models",
     "compare_models": "models",
+    "EffectMap": "results",
+    "HeadEffects": "results",
     "PairResult": "results",
     "PositionKind": "changes",
     "ShuffleResult": "results",
     "SiblingAnswer": "results",
+    "ablate": "ablations",
+    "head_effects": "ablations",
     "matching_scale": "changes",
+    "patch_effects": "ablations",
     "position_intervention": "changes",
     "shuffle_patches": "positions",
     "sibling_answers": "positions",

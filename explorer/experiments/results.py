@@ -13,7 +13,7 @@ from explorer.novelty import Rate
 from explorer.numerics import Array
 from explorer.trace import Trace
 
-__all__ = ["PairResult", "ShuffleResult", "SiblingAnswer"]
+__all__ = ["EffectMap", "HeadEffects", "PairResult", "ShuffleResult", "SiblingAnswer"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -99,6 +99,65 @@ class SiblingAnswer:
     trace: Trace
     labels: Labels
     accuracy: Rate | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EffectMap:
+    """What every patch does to the logit of a class, measured by taking it away.
+
+    Attributes
+    ----------
+    effects : (N,) array
+        The class's logit of the model's own run, less that of the run without the patch: positive where the patch
+        speaks for the class.
+    attention : (N,) array
+        What one might have believed instead: the last layer's attention to each patch, mean over heads, of the tokens
+        that the head reads (CLS, where the model has one).
+    correlation : float
+        Spearman's, between the two; NaN where one of them has no order.
+    target : int
+        The class.
+    logit : float
+        Its logit in the model's own run.
+    how : str
+        ``mean`` (blanked to the mean colour) or ``drop`` (left out of the sequence).
+    grid : (rows, cols)
+    """
+
+    effects: Array
+    attention: Array
+    correlation: float
+    target: int
+    logit: float
+    how: str
+    grid: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HeadEffects:
+    """What every head does to the logit of a class, measured by switching it off.
+
+    Attributes
+    ----------
+    effects : (L, h) array
+        The class's logit of the model's own run, less that of the run without the head.
+    beside : (L, h) array
+        How sharply the head looks, which one might have believed to say how much it matters: 0 where the attention of
+        the tokens that the classifier reads (CLS, where the model has one) is spread evenly over all tokens, 1 where
+        it lies on a single one. It is ``1 - log(n) / log(T)``, ``n`` being the exponential of the entropy.
+    correlation : float
+        Spearman's, between the two; NaN where one of them has no order.
+    target : int
+        The class.
+    logit : float
+        Its logit in the model's own run.
+    """
+
+    effects: Array
+    beside: Array
+    correlation: float
+    target: int
+    logit: float
 
 
 def _largest(one: Array, other: Array) -> float:
