@@ -63,6 +63,7 @@ class ExperimentPanel(W.VBox):
     - :meth:`fit`: bring the controls in line with a model, picture or size that is new;
     - :meth:`experiment`: what is to be worked out with the controls as they are;
     - :meth:`show`: the result on the page, also called when the language changes;
+    - :meth:`follow`: another token, dimension, layer or head was picked on the page;
     - :meth:`clear`: there is no result (any more), where :attr:`automatic` is off;
     - :meth:`intervention`: the changed run that all stages may show, if there is one.
 
@@ -117,6 +118,9 @@ class ExperimentPanel(W.VBox):
     def show(self, trace: Trace, result: Any) -> None:
         """Show a result."""
         raise TypeError(f"{type(self).__name__} has no show()")
+
+    def follow(self, trace: Trace, changes: frozenset[str]) -> None:
+        """What is picked on the page (token, dimension, layer, head) may have changed, while there is a result."""
 
     def clear(self, trace: Trace) -> None:
         """Show that there is no result (yet)."""
@@ -222,6 +226,8 @@ class ExperimentPanel(W.VBox):
                 self._quietly(lambda: self.show(trace, self.result))
             elif not self.automatic:
                 self._quietly(lambda: self.clear(trace))
+        if self.result is not None:
+            self._quietly(lambda: self.follow(trace, changes))
         self._mark_switch()
         if anew and self.automatic:
             self.start()

@@ -10,6 +10,7 @@ import ipywidgets as W
 from explorer.panels.base import StagePanel, box
 from explorer.panels.experiment_base import ExperimentPanel
 from explorer.panels.experiment_lens import LensPanel
+from explorer.panels.experiment_models import TwoModelsPanel
 from explorer.panels.experiment_shuffle import ShufflePanel
 from explorer.panels.experiment_swap import SwapPanel
 from explorer.state import ExplorerState
@@ -20,7 +21,9 @@ from explorer.widgets.choice import Choice
 __all__ = ["EXPERIMENTS", "ExperimentsPanel"]
 
 #: The experiments in the order in which they are offered.
-EXPERIMENTS: Mapping[str, type[ExperimentPanel]] = {panel.name: panel for panel in (ShufflePanel, SwapPanel, LensPanel)}
+EXPERIMENTS: Mapping[str, type[ExperimentPanel]] = {
+    panel.name: panel for panel in (ShufflePanel, SwapPanel, LensPanel, TwoModelsPanel)
+}
 
 
 class ExperimentsPanel(StagePanel):
@@ -28,7 +31,9 @@ class ExperimentsPanel(StagePanel):
 
     stage = "experiments"
     number = 7
-    watches: ClassVar[frozenset[str]] = frozenset({"trace", "experiment", "intervention", "token", "layer", "head"})
+    watches: ClassVar[frozenset[str]] = frozenset(
+        {"trace", "experiment", "intervention", "token", "dimension", "layer", "head"}
+    )
 
     def __init__(self, state: ExplorerState, **options: Any) -> None:
         self.experiments: dict[str, ExperimentPanel] = {}

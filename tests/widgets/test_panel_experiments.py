@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from explorer.errors import ExplorerError
-from explorer.experiments import SiblingAnswer, matching_scale, shuffle_patches, swap_positions
+from explorer.experiments import SiblingAnswer, compare_models, matching_scale, shuffle_patches, swap_positions
 from explorer.interventions import Intervention
 from explorer.novelty import Rate
 from explorer.panels import experiments
@@ -22,7 +22,7 @@ from explorer.positions import cosine_similarity
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
 from explorer.trace import Trace
-from tests.widgets.random_model import random_state, shown
+from tests.widgets.random_model import random_answerer, random_state, shown
 
 
 @pytest.fixture
@@ -333,3 +333,72 @@ def test_siblings_stand_beside_the_paper_where_they_are_bundled(state: ExplorerS
     assert f"{trace.probs.max():.1%}" in swap._trained[1].answer.value
     similarity = swap._trained[0].map.figure.values.reshape(16, 16)
     np.testing.assert_allclose(similarity, cosine_similarity(trace.pos_embed[1:]), atol=1e-6)
+
+
+# -- 8 Two models -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(state: ExplorerState) -> Any:
+    """The shown model beside one of another size."""
+    untrained = random_answerer(img_size=48, depth=3, num_heads=3, num_classes=4, class_token=False, global_pool="avg")
+    state.jobs.models.add("bundled", untrained.model, random_weights=True)  # type: ignore[attr-defined]
+    return chosen(state, "models")
+
+
+def test_two_models_show_what_their_function_returns(two: Any, state: ExplorerState) -> None:
+    models = state.jobs.models
+    model, other = models.get("bundled"), models.get("bundled", random_weights=True)
+    expected = compare_models(model, other, state.picture, patch_size=8, image_size=32)
+    for key, run in (("one", expected.one), ("other", expected.other)):
+        side = two._sides[key]
+        assert f"{run.probs.max():.1%}" in side.answer.value
+        assert side.photo.grid == run.grid
+        table = run.pos_embed[run.num_prefix :]
+        count = len(table)
+        np.testing.assert_allclose(side.map.figure.values.reshape(count, count), cosine_similarity(table), atol=1e-5)
+    assert two._sides["other"].photo.grid == (6, 6)
+    assert "K = 4" in two._sides["other"].answer.value
+
+
+def test_each_model_has_its_own_layers_and_heads(two: Any, state: ExplorerState) -> None:
+    one, other = two._sides["one"], two._sides["other"]
+    assert (len(one.layer.options), len(other.layer.options)) == (2, 3)
+    other.layer.value, other.head.value = 2, 2
+    assert (state.layer, state.head) == (0, 0)
+    one.layer.value = 1
+    assert state.layer == 1
+    state.head = -1
+    assert one.head.value == -1
+    run = two.result.one
+    expected = run.blocks[1].attention.mean(axis=0)[0, 1:] * run.num_tokens
+    np.testing.assert_allclose(np.frombuffer(one.photo.values, np.float32), expected, rtol=1e-5)
+    run = two.result.other  # without CLS: what all patches look at on average
+    expected = run.blocks[2].attention[2].mean(axis=0) * run.num_tokens
+    np.testing.assert_allclose(np.frombuffer(other.photo.values, np.float32), expected, rtol=1e-5)
+    assert one.photo.scale == other.photo.scale
+    assert "all" not in one.photo.caption
+    assert "on average" in other.photo.caption
+
+
+def test_the_models_that_are_here_come_first(two: Any) -> None:
+    groups = [option.get("group", "") for option in two._other.options]
+    assert groups[0] == ""
+    assert two._other.options[0]["value"] == "untrained"
+    assert "To download (once)" in groups
+    assert "flexi" not in {option["value"] for option in two._other.options}  # it is the one that is shown
+
+
+def test_an_unknown_model_is_told_in_words(two: Any, state: ExplorerState, monkeypatch: Any) -> None:
+    def missing(name: str, **_: Any) -> Any:
+        raise ExplorerError("download-offline", name=name)
+
+    name = next(option["value"] for option in two._other.options if option.get("group"))
+    known = state.jobs.models.get
+    monkeypatch.setattr(
+        state.jobs.models, "get", lambda asked, **given: missing(asked) if asked == name else known(asked, **given)
+    )
+    two._other.value = name
+    settled(state)
+    assert "role='alert'" in two._failure.value
+    assert state.error is None
