@@ -222,11 +222,11 @@ class ExperimentPanel(W.VBox):
             self.fit(trace)
         if first or anew or "language" in changes:
             self._quietly(lambda: self.words(trace))
-            if self.result is not None:
-                self._quietly(lambda: self.show(trace, self.result))
-            elif not self.automatic:
+            if self.result is None and not self.automatic:
                 self._quietly(lambda: self.clear(trace))
-        if self.result is not None:
+            elif self.result is not None and not anew:
+                self._quietly(lambda: self.show(trace, self.result))
+        if self.result is not None and not anew:
             self._quietly(lambda: self.follow(trace, changes))
         self._mark_switch()
         if anew and self.automatic:
