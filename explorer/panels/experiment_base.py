@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Experiment", "ExperimentPanel", "button"]
 
+_MEGABYTE = 1_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
@@ -366,7 +368,11 @@ class ExperimentPanel(W.VBox):
         if not self._running:
             return
         bar = f"<progress max='{total}' value='{done}'></progress>" if total else "<progress></progress>"
-        words = self.say("progress", done=done, total=total) if total else self.say("working")
+        # Bytes are counted by the million; nothing else that is worked out has so many parts.
+        if total > _MEGABYTE:
+            words = self.say("downloading", done=done // _MEGABYTE, total=total // _MEGABYTE)
+        else:
+            words = self.say("progress", done=done, total=total) if total else self.say("working")
         self._progress.value = f"<span role='status'>{bar} {escape(words)}</span>"
         self._running_box.add_class("vx-is-running")
 

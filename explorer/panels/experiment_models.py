@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W
 
-from explorer.catalog import BUNDLED_NAME, known_model, known_models
 from explorer.experiments import compare_models
 from explorer.figures.experiment_models import common_scale, gaze
 from explorer.figures.experiment_positions import rms, similarity_map
 from explorer.figures.experiments import answer_rows
 from explorer.figures.patches import under_grid
-from explorer.hub import cached_models
 from explorer.images import Cropping, display_crop, encode_image
 from explorer.jobs import Report
 from explorer.labels import Labels
 from explorer.panels.base import box, html
 from explorer.panels.experiment_answers import answer_html
 from explorer.panels.experiment_base import Experiment, ExperimentPanel
+from explorer.panels.experiment_choices import model_title, other_models, spec_title
 from explorer.panels.numbers import size
 from explorer.sizes import multiply_adds
 from explorer.state import MEAN_OF_HEADS, ExplorerState
-from explorer.texts import text
 from explorer.trace import Trace
 from explorer.widgets import PatchView, TilesView
 from explorer.widgets.choice import Choice
@@ -93,10 +91,7 @@ class TwoModelsPanel(ExperimentPanel):
         name, sizes = request.model if untrained else chosen, self.sizes
 
         def run(model: ExplorerModel, report: Report, cancelled: Callable[[], bool]) -> ModelsResult:
-            def downloading(done: int, total: int) -> None:
-                report(done // 1_000_000, total // 1_000_000)
-
-            other = models.get(name, random_weights=untrained, downloading=downloading, cancelled=cancelled)
+            other = models.get(name, random_weights=untrained, downloading=report, cancelled=cancelled)
             return compare_models(model, other, request.picture, **sizes)
 
         return Experiment(run=run, options=chosen)
@@ -140,39 +135,16 @@ class TwoModelsPanel(ExperimentPanel):
 
     def _show_choices(self) -> None:
         """The untrained twin, then all that is here, then what can be downloaded."""
-        say, language = self.say, self.state.language
-        shown = BUNDLED_NAME if self.request.model == "bundled" else self.request.model
-        twin = known_model(shown)
-        here = set(cached_models())
-        options: list[dict[str, Any]] = [
-            {"value": _UNTRAINED, "label": say("untrained", name=shown if twin is None else twin.title)}
-        ]
-        listed = [model for model in known_models() if model.name != shown]
-        for group, members in (
-            ("bundled-group", [model for model in listed if model.bundled]),
-            ("here-group", [model for model in listed if not model.bundled and model.name in here]),
-            ("download-group", [model for model in listed if not model.bundled and model.name not in here]),
-        ):
-            heading = say(group) if group == "here-group" else text(f"page.{group}", language)
-            options += [
-                {
-                    "value": model.name,
-                    "label": f"{model.title} — {model.facts(language)}",
-                    "short": model.title,
-                    "note": model.note(language),
-                    "group": heading,
-                }
-                for model in members
-            ]
+        shown = self.request.model
+        twin = {"value": _UNTRAINED, "label": self.say("untrained", name=model_title(shown))}
+        options = [twin, *other_models(shown, self.state.language)]
         names = {option["value"] for option in options}
         self._other.show(options, self._other.value if self._other.value in names else _UNTRAINED)
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
     def _title(self, run: Trace) -> str:
-        known = known_model(run.spec.name)
-        title = run.spec.name if known is None else known.title
-        return self.say("untrained", name=title) if run.spec.random_weights else title
+        return spec_title(run.spec, self.state.language)
 
     def _show_answer(self, side: _Side, run: Trace, labels: Labels) -> None:
         spec, language = run.spec, self.state.language
