@@ -10,6 +10,7 @@ import ipywidgets as W
 from explorer.panels.base import StagePanel, box
 from explorer.panels.experiment_base import ExperimentPanel
 from explorer.panels.experiment_lens import LensPanel
+from explorer.panels.experiment_mask import MaskPanel
 from explorer.panels.experiment_models import TwoModelsPanel
 from explorer.panels.experiment_shuffle import ShufflePanel
 from explorer.panels.experiment_swap import SwapPanel
@@ -22,7 +23,7 @@ __all__ = ["EXPERIMENTS", "ExperimentsPanel"]
 
 #: The experiments in the order in which they are offered.
 EXPERIMENTS: Mapping[str, type[ExperimentPanel]] = {
-    panel.name: panel for panel in (ShufflePanel, SwapPanel, LensPanel, TwoModelsPanel)
+    panel.name: panel for panel in (ShufflePanel, SwapPanel, MaskPanel, LensPanel, TwoModelsPanel)
 }
 
 

@@ -17,13 +17,19 @@ from explorer.tracer import Answerer, TraceAnswer
 SMALL = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 2, "num_classes": 5}
 
 
-def random_answerer(architecture: str = "vit_tiny_patch16_224", **arguments: Any) -> Answerer:
+def random_answerer(architecture: str = "vit_tiny_patch16_224", scale: float = 1.0, **arguments: Any) -> Answerer:
+    """Answers of a model whose layers are so many times stronger than timm's fresh ones, which hardly do anything."""
     torch.manual_seed(2)
     torch.set_num_threads(1)
     module = import_timm().create_model(architecture, pretrained=False, **(SMALL | arguments))
     with torch.no_grad():
         if module.patch_embed.proj.bias is not None:
             module.patch_embed.proj.bias.normal_()
+        for parameter in module.blocks.parameters():
+            if parameter.ndim == 2:
+                parameter.mul_(scale)
+        if scale != 1.0 and module.num_classes:
+            module.head.weight.normal_(std=0.3)
     model = wrap_model(module, "random")
     labels = Labels(ids=(), en=(), ja=())
 

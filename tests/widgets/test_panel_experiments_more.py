@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 
 from explorer.analysis_lens import logit_lens, token_lens
+from explorer.experiments import ablate, head_effects, patch_effects
 from explorer.figures.experiment_lens import chart_classes
 from explorer.interventions import Intervention
 from explorer.labels import Labels
 from explorer.numerics import softmax
+from explorer.panels.experiment_answers import change as written
 from explorer.panels.experiments import ExperimentsPanel
+from explorer.panels.numbers import signed
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
+from explorer.widgets.switch_grid import SwitchGrid
 from tests.widgets.random_model import random_state
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -25,7 +29,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture
 def state() -> Iterator[ExplorerState]:
-    state = random_state()
+    state = random_state(scale=6.0)
     yield state
     state.close()
 
@@ -114,3 +118,141 @@ def test_a_model_without_classes_is_told_in_a_sentence() -> None:
     state.language = "ja"
     assert "識別ヘッドがない" in panel._failure.value
     state.close()
+
+
+# -- 4 Mask and ablate -------------------------------------------------------------------------------------------------
+
+
+def answer_of(panel: Any, key: str) -> str:
+    return str(panel._answers[key].value)
+
+
+def logit_change(panel: Any, index: int) -> str:
+    """What the table *after* prints as the change of a class."""
+    row = answer_of(panel, "after").split(f"data-class='{index}'")[1].split("</tr>")[0]
+    return row.split("vx-answer-change'>")[1].split("<")[0]
+
+
+@pytest.mark.parametrize("how", ["mean", "drop"])
+def test_pressed_patches_are_blanked_and_the_answer_is_that_run(state: ExplorerState, how: str) -> None:
+    panel = opened(state, "mask")
+    before = state.trace.logits
+    assert "Nothing is switched off" in panel._verdict.value
+    assert panel.switch.layout.display == "none"
+    panel._how.value = how
+    for patch in (3, *range(4, 16), 3, 9):
+        panel._press(patch)
+    settled(state)
+    blank = set(range(4, 16)) - {9}
+    change = Intervention(masked=blank) if how == "mean" else Intervention(kept=set(range(16)) - blank)
+    assert panel.intervention() == change
+    after = ablate(panel.state.jobs.models.get("bundled"), state.picture, change, **panel.sizes).after
+    top = int(before.argmax())
+    assert logit_change(panel, top) == written(float(after.logits[top] - before[top]))
+    assert abs(after.logits[top] - before[top]) > 0.01
+    assert [bool(said) for said in panel._photo.readouts] == [patch in blank for patch in range(16)]
+    panel._turn_over()
+    settled(state)
+    assert sum(bool(said) for said in panel._photo.readouts) == 16 - len(blank)
+
+
+def test_switches_are_heads_and_halves_of_layers(state: ExplorerState) -> None:
+    panel = opened(state, "mask")
+    panel._switches.off = [[0, 1], [1, 2], [1, 3], [7, 0]]
+    settled(state)
+    assert panel.intervention() == Intervention(masked_heads=[(0, 1)], msa_off=[1], mlp_off=[1])
+    panel.switch.value = "changed"
+    settled(state)
+    assert state.trace.intervention == panel.intervention()
+    top = int(panel.result.before.logits.argmax())
+    change = panel.result.after.logits[top] - panel.result.before.logits[top]
+    assert logit_change(panel, top) == written(float(change))
+    np.testing.assert_allclose(state.trace.logits, panel.result.after.logits, atol=1e-5)
+    panel.reset()
+    settled(state)
+    assert not state.trace.intervention
+    assert panel._switches.off == []
+
+
+@pytest.mark.parametrize("how", ["mean", "drop"])
+def test_nothing_left_to_see_is_told_in_a_sentence(state: ExplorerState, how: str) -> None:
+    panel = opened(state, "mask")
+    panel._how.value = how
+    panel._turn_over()
+    settled(state)
+    assert "All patches are blanked" in panel._failure.value
+    panel._press(3)
+    settled(state)
+    assert panel._failure.value == ""
+
+
+def test_no_head_left_to_look_with_is_told_in_a_sentence(state: ExplorerState) -> None:
+    panel = opened(state, "mask")
+    panel._switches.off = [[layer, head] for layer in range(2) for head in range(2)]
+    settled(state)
+    assert "All heads of all layers are off" in panel._failure.value
+
+
+def test_another_grid_forgets_what_was_blanked(state: ExplorerState) -> None:
+    panel = opened(state, "mask")
+    panel._press(15)
+    settled(state)
+    state.patch_size = 16
+    settled(state)
+    assert not panel.intervention()
+    assert panel._photo.readouts == [""] * 4
+
+
+def test_the_map_of_effects_is_measured(state: ExplorerState) -> None:
+    mask = opened(state, "mask")
+    mask._part.value = "patches"
+    panel = mask._measures["patches"]
+    assert "16 patches" in panel._verdict.value
+    assert panel.result is None
+    panel.start()
+    settled(state)
+    model = state.jobs.models.get("bundled")
+    expected = patch_effects(model, state.picture, **panel.sizes)
+    np.testing.assert_allclose(values_of(panel._maps["effects"]), expected.effects, atol=1e-4)
+    np.testing.assert_allclose(values_of(panel._maps["attention"]), expected.attention, atol=1e-5)
+    assert signed(expected.correlation, 2) in panel._verdict.value
+    other = int(np.argsort(state.trace.logits)[0])
+    panel._target.value = other
+    assert panel.result is None
+    assert panel._maps["effects"].values == b""
+    panel.start()
+    settled(state)
+    assert panel.result.target == other
+    panel._maps["effects"].selected = 5
+    assert state.token == 6
+
+
+def test_effects_of_heads_are_measured(state: ExplorerState) -> None:
+    mask = opened(state, "mask")
+    mask._part.value = "heads"
+    panel = mask._measures["heads"]
+    panel.start()
+    settled(state)
+    expected = head_effects(state.jobs.models.get("bundled"), state.picture, **panel.sizes)
+    np.testing.assert_allclose(panel._views["effects"].figure.values, expected.effects, atol=1e-4)
+    np.testing.assert_allclose(panel._views["beside"].figure.values, expected.beside, atol=1e-5)
+    panel._views["effects"].selected_row, panel._views["effects"].selected_col = 1, 0
+    assert (state.layer, state.head) == (1, 0)
+    state.picture = open_sample("coffee")
+    settled(state)
+    assert panel.result is None
+    assert panel._matrices.layout.display == "none"
+
+
+def values_of(view: Any) -> Any:
+    """What lies over the patches of a photo."""
+    return np.frombuffer(view.values, dtype=np.float32)[len(view.prefix_names) :]
+
+
+def test_switches_take_only_what_is_there() -> None:
+    grid = SwitchGrid()
+    grid.show([("1", "layer 1"), ("2", "layer 2")], [("1", "head 1"), ("MSA", "the whole MSA")], lead=1, cuts=1)
+    grid.off = [[0, 0], [1, 1], [2, 0], [0, -1], [1]]
+    assert grid.places == {(0, 0), (1, 1)}
+    grid.show([("1", "layer 1")], [("1", "head 1")], lead=1)
+    assert grid.places == {(0, 0)}
