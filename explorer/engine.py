@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from explorer.models import ExplorerModel
 
-__all__ = ["model_input", "normalise", "run_batch", "run_model", "trace_image", "trace_pixels"]
+__all__ = ["model_input", "model_tokens", "normalise", "run_batch", "run_model", "trace_image", "trace_pixels"]
 
 
 def trace_image(
@@ -297,14 +297,13 @@ def _prepare(arrays: ModelArrays, image: NDArray[np.uint8], change: Intervention
     return patches, pixels
 
 
-def _forward(
-    module: VisionTransformer,
-    arrays: ModelArrays,
-    pixels: torch.Tensor,
-    change: Intervention,
-    record: Record | None,
-) -> torch.Tensor:
-    """The forward pass of timm's ``VisionTransformer``, step by step."""
+def model_tokens(module: VisionTransformer, arrays: ModelArrays, image: NDArray[np.uint8]) -> torch.Tensor:
+    """The tokens (1, T, D) of the model's own run, with 𝑬_pos: what :func:`explorer.forward.encode` starts from."""
+    _, pixels = _prepare(arrays, image, Intervention())
+    return _tokens(module, arrays, pixels, Intervention())
+
+
+def _tokens(module: VisionTransformer, arrays: ModelArrays, pixels: torch.Tensor, change: Intervention) -> torch.Tensor:
     spec, (rows, cols) = arrays.spec, arrays.grid
     x = module.patch_embed(pixels[None])
     x = x.reshape(1, rows * cols, -1)
@@ -314,6 +313,18 @@ def _forward(
     x = torch.cat([prefix, x], dim=1) + positions
     if len(places) < rows * cols:
         x = torch.cat([x[:, : spec.num_prefix], x[:, spec.num_prefix + torch.from_numpy(places)]], dim=1)
+    return x
+
+
+def _forward(
+    module: VisionTransformer,
+    arrays: ModelArrays,
+    pixels: torch.Tensor,
+    change: Intervention,
+    record: Record | None,
+) -> torch.Tensor:
+    """The forward pass of timm's ``VisionTransformer``, step by step."""
+    x = _tokens(module, arrays, pixels, change)
     if record is not None:
         record.tokens[...] = x[0].numpy()
     return encode(module, arrays, x, Switches(arrays, [change]), record)

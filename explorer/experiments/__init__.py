@@ -18,24 +18,43 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from explorer.experiments.ablations import ablate, head_effects, patch_effects
     from explorer.experiments.changes import PositionKind, matching_scale, position_intervention
+    from explorer.experiments.looking import four_ways, relevance
     from explorer.experiments.models import ModelsResult, compare_models
     from explorer.experiments.positions import shuffle_patches, sibling_answers, swap_positions
-    from explorer.experiments.results import EffectMap, HeadEffects, PairResult, ShuffleResult, SiblingAnswer
+    from explorer.experiments.results import (
+        WAYS,
+        EffectMap,
+        FourWays,
+        HeadEffects,
+        PairResult,
+        ShuffleResult,
+        SiblingAnswer,
+        SizeRow,
+        SizesResult,
+    )
+    from explorer.experiments.sizes import compare_sizes
 
 __all__ = [
+    "WAYS",
     "EffectMap",
+    "FourWays",
     "HeadEffects",
     "ModelsResult",
     "PairResult",
     "PositionKind",
     "ShuffleResult",
     "SiblingAnswer",
+    "SizeRow",
+    "SizesResult",
     "ablate",
     "compare_models",
+    "compare_sizes",
+    "four_ways",
     "head_effects",
     "matching_scale",
     "patch_effects",
     "position_intervention",
+    "relevance",
     "shuffle_patches",
     "sibling_answers",
     "swap_positions",
@@ -46,7 +65,14 @@ _HOMES = {
     "ModelsResult": "models",
     "compare_models": "models",
     "EffectMap": "results",
+    "FourWays": "results",
     "HeadEffects": "results",
+    "SizeRow": "results",
+    "SizesResult": "results",
+    "WAYS": "results",
+    "compare_sizes": "sizes",
+    "four_ways": "looking",
+    "relevance": "looking",
     "PairResult": "results",
     "PositionKind": "changes",
     "ShuffleResult": "results",

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from explorer.images import Picture
     from explorer.models import ExplorerModel
 
-__all__ = ["ablate", "batch_for", "head_effects", "last_attention", "patch_effects", "reading_weights"]
+__all__ = [
+    "OwnRun",
+    "ablate",
+    "batch_for",
+    "head_effects",
+    "last_attention",
+    "own_run",
+    "patch_effects",
+    "reading_weights",
+]
 
 Report = Callable[[int, int], None]
 
@@ -104,28 +113,7 @@ def patch_effects(
     ExplorerError
         ``experiment-no-classes``; ``experiment-one-patch``, where the picture is one patch and is to be dropped.
     """
-    if how not in {"mean", "drop"}:
-        raise ValueError(f"a patch is taken away by 'mean' or 'drop', not {how!r}")
-    own = _own_run(model, picture, target, **sizes)
-    count = own.trace.num_patches
-    if how == "drop" and count == 1:
-        raise ExplorerError("experiment-one-patch")
-    everything = frozenset(range(count))
-    changes = [
-        Intervention(masked=[patch]) if how == "mean" else Intervention(kept=everything - {patch})
-        for patch in range(count)
-    ]
-    effects = own.effects(changes, batch, report, cancelled)
-    attention = last_attention(own.trace)
-    return EffectMap(
-        effects=effects,
-        attention=attention,
-        correlation=rank_correlation(effects, attention),
-        target=own.target,
-        logit=own.logit,
-        how=how,
-        grid=own.trace.grid,
-    )
+    return own_run(model, picture, target, **sizes).patch_effects(how, batch, report, cancelled)
 
 
 def head_effects(
@@ -155,7 +143,7 @@ def head_effects(
     ExplorerError
         ``experiment-no-classes``.
     """
-    own = _own_run(model, picture, target, **sizes)
+    own = own_run(model, picture, target, **sizes)
     depth, heads = own.trace.q.shape[:2]
     changes = [Intervention(masked_heads=[(layer, head)]) for layer in range(depth) for head in range(heads)]
     effects = own.effects(changes, batch, report, cancelled).reshape(depth, heads)
@@ -203,7 +191,7 @@ def batch_for(arrays: ModelArrays, batch: int = 64) -> int:
     return max(1, min(batch, _BATCH_WORK // work))
 
 
-class _OwnRun:
+class OwnRun:
     """The model's own run, and the class whose logit is watched."""
 
     def __init__(
@@ -235,14 +223,45 @@ class _OwnRun:
         effects: Array = self.trace.output[self.target] - answers[:, self.target]
         return effects
 
+    def patch_effects(
+        self,
+        how: Literal["mean", "drop"],
+        batch: int,
+        report: Report | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> EffectMap:
+        """What :func:`patch_effects` gives."""
+        if how not in {"mean", "drop"}:
+            raise ValueError(f"a patch is taken away by 'mean' or 'drop', not {how!r}")
+        count = self.trace.num_patches
+        if how == "drop" and count == 1:
+            raise ExplorerError("experiment-one-patch")
+        everything = frozenset(range(count))
+        changes = [
+            Intervention(masked=[patch]) if how == "mean" else Intervention(kept=everything - {patch})
+            for patch in range(count)
+        ]
+        effects = self.effects(changes, batch, report, cancelled)
+        attention = last_attention(self.trace)
+        return EffectMap(
+            effects=effects,
+            attention=attention,
+            correlation=rank_correlation(effects, attention),
+            target=self.target,
+            logit=self.logit,
+            how=how,
+            grid=self.trace.grid,
+        )
 
-def _own_run(model: ExplorerModel, picture: Picture | bytes | str, target: int | None, **sizes: Any) -> _OwnRun:
+
+def own_run(model: ExplorerModel, picture: Picture | bytes | str, target: int | None, **sizes: Any) -> OwnRun:
+    """Run the model as it is; refuse one without classes."""
     from explorer.engine import model_input, trace_pixels
 
     check_classes(model)
     module, arrays, image = model_input(model, picture, **sizes)
     trace = trace_pixels(module, arrays, image)
-    return _OwnRun(module, arrays, image, trace, chosen_class(trace, target))
+    return OwnRun(module, arrays, image, trace, chosen_class(trace, target))
 
 
 def check_classes(model: ExplorerModel) -> None:

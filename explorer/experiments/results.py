@@ -8,12 +8,26 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.analysis import ranks
 from explorer.labels import Labels
 from explorer.novelty import Rate
 from explorer.numerics import Array
 from explorer.trace import Trace
 
-__all__ = ["EffectMap", "HeadEffects", "PairResult", "ShuffleResult", "SiblingAnswer"]
+__all__ = [
+    "WAYS",
+    "EffectMap",
+    "FourWays",
+    "HeadEffects",
+    "PairResult",
+    "ShuffleResult",
+    "SiblingAnswer",
+    "SizeRow",
+    "SizesResult",
+]
+
+#: The ways of :class:`FourWays`, in their order.
+WAYS = ("attention", "rollout", "relevance", "effect")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -158,6 +172,103 @@ class HeadEffects:
     correlation: float
     target: int
     logit: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FourWays:
+    """Where a model looked, in four readings of which none is the truth.
+
+    Attributes
+    ----------
+    values : (4, N) array
+        In the order of :data:`WAYS`: the last layer's attention, rollout, gradient-weighted relevance, and the
+        measured effect of taking the patch away; each in its own unit.
+    agreement : (4, 4) array
+        Spearman's rank correlation of every two; NaN where one has no order.
+    target : int
+        The class that relevance and effect are about.
+    logit : float
+        Its logit in the model's own run.
+    how : str
+        How patches were taken away.
+    grid : (rows, cols)
+    """
+
+    values: Array
+    agreement: Array
+    target: int
+    logit: float
+    how: str
+    grid: tuple[int, int]
+
+    @cached_property
+    def ranks(self) -> Array:
+        """(4, N): each reading as ranks, 0 the least and 1 the most, so that one scale fits all."""
+        most = max(self.values.shape[1] - 1, 1)
+        return np.stack([ranks(row) / most for row in self.values]).astype(np.float32)
+
+    def __getitem__(self, way: str) -> Array:
+        """(N,): one reading by its name."""
+        row: Array = self.values[WAYS.index(way)]
+        return row
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SizeRow:
+    """A model at one patch and input size.
+
+    Attributes
+    ----------
+    patch_size, image_size : int
+    grid : (rows, cols)
+    tokens : int
+        T.
+    multiply_adds : int
+        Of one run; see :func:`explorer.sizes.multiply_adds`.
+    milliseconds : float
+        Median time of a forward pass on this machine, measured now.
+    output : (K,) array
+        The model's answer.
+    trained : bool
+        Whether the model saw this size in training.
+    pos_embed : (N, D) array
+        The patches' rows of 𝑬_pos, after interpolation.
+    """
+
+    patch_size: int
+    image_size: int
+    grid: tuple[int, int]
+    tokens: int
+    multiply_adds: int
+    milliseconds: float
+    output: Array
+    trained: bool
+    pos_embed: Array
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SizesResult:
+    """One picture through many sizes.
+
+    Attributes
+    ----------
+    rows : tuple of SizeRow
+        By input size, and then by patch size from the largest to the smallest.
+    left_out : tuple of (patch size, image size)
+        What was asked for and makes no grid, or too large a trace.
+    pos_embed : (N, D) array
+        The patches' rows of the model's own 𝑬_pos, before interpolation.
+    grid : (rows, cols)
+        That it was made for.
+    has_classes : bool
+        Whether the outputs are logits.
+    """
+
+    rows: tuple[SizeRow, ...]
+    left_out: tuple[tuple[int, int], ...]
+    pos_embed: Array
+    grid: tuple[int, int]
+    has_classes: bool
 
 
 def _largest(one: Array, other: Array) -> float:
