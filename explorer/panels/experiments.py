@@ -13,6 +13,7 @@ from explorer.panels.experiment_lens import LensPanel
 from explorer.panels.experiment_mask import MaskPanel
 from explorer.panels.experiment_models import TwoModelsPanel
 from explorer.panels.experiment_shuffle import ShufflePanel
+from explorer.panels.experiment_sizes import SizesPanel
 from explorer.panels.experiment_swap import SwapPanel
 from explorer.state import ExplorerState
 from explorer.texts import text
@@ -23,7 +24,7 @@ __all__ = ["EXPERIMENTS", "ExperimentsPanel"]
 
 #: The experiments in the order in which they are offered.
 EXPERIMENTS: Mapping[str, type[ExperimentPanel]] = {
-    panel.name: panel for panel in (ShufflePanel, SwapPanel, MaskPanel, LensPanel, TwoModelsPanel)
+    panel.name: panel for panel in (ShufflePanel, SwapPanel, SizesPanel, MaskPanel, LensPanel, TwoModelsPanel)
 }
 
 

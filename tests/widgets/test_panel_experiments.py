@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -10,9 +11,17 @@ import numpy as np
 import pytest
 
 from explorer.errors import ExplorerError
-from explorer.experiments import SiblingAnswer, compare_models, matching_scale, shuffle_patches, swap_positions
+from explorer.experiments import (
+    SiblingAnswer,
+    compare_models,
+    compare_sizes,
+    matching_scale,
+    shuffle_patches,
+    swap_positions,
+)
 from explorer.interventions import Intervention
 from explorer.novelty import Rate
+from explorer.numerics import softmax
 from explorer.panels import experiments
 from explorer.panels.base import html
 from explorer.panels.experiment_base import Experiment, ExperimentPanel
@@ -402,3 +411,77 @@ def test_an_unknown_model_is_told_in_words(two: Any, state: ExplorerState, monke
     settled(state)
     assert "role='alert'" in two._failure.value
     assert state.error is None
+
+
+# -- 3 Sizes ----------------------------------------------------------------------------------------------------------
+
+
+def cells(panel: Any, css: str) -> list[str]:
+    found = re.findall(rf"<t[dh][^>]*class='{css}[^']*'[^>]*>(.*?)</t[dh]>", panel._tables.value)
+    return [re.sub(r"<[^>]+>", "", cell).strip() for cell in found]
+
+
+def test_sizes_show_what_their_function_returns(state: ExplorerState) -> None:
+    sizes = chosen(state, "sizes")
+    model = state.jobs.models.get("bundled")
+    expected = compare_sizes(model, state.picture, [4, 8, 16, 32], [32])
+    assert [int(cell.split()[0]) for cell in cells(sizes, "vx-sizes-patch")[1:]] == [32, 16, 8, 4]
+    assert cells(sizes, "vx-sizes-tokens")[1:] == ["1 × 1 → 2", "2 × 2 → 5", "4 × 4 → 17", "8 × 8 → 65"]
+    probs = [softmax(row.output).max() for row in expected.rows]
+    assert cells(sizes, "vx-sizes-percent") == [f"{prob:.1%}" for prob in probs]
+    assert len(cells(sizes, "vx-sizes-ms")) == 4
+    assert sizes._tables.value.count("vx-here") == 1
+    assert sizes._tables.value.count("vx-untrained") == 3  # all but the size that it was made for
+    state.patch_size = 16
+    settled(state)
+    assert "data-size='16/32'" in sizes._tables.value.split("vx-here")[1].split("<td")[0]
+
+
+def test_input_sizes_vary_too(state: ExplorerState) -> None:
+    sizes = chosen(state, "sizes")
+    sizes._vary.value = "image"
+    settled(state)
+    images = [int(cell.split()[0]) for cell in cells(sizes, "vx-sizes-image")[1:]]
+    assert images == sorted(images)
+    assert {16, 32, 64} <= set(images)
+    assert set(cells(sizes, "vx-sizes-patch")[1:]) == {"8"}
+
+
+def test_positions_are_shown_before_and_after_interpolation(state: ExplorerState) -> None:
+    sizes = chosen(state, "sizes")
+    own, rows = state.trace.arrays.pos_embed[1:], sizes.result[0].result.rows
+    assert sizes._opened == "4/32"  # the grid that is furthest from 4 × 4
+    state.dimension = 5
+    before, after = sizes._grids["before"].figure, sizes._grids["after"].figure
+    np.testing.assert_allclose(before.values.ravel(), own[:, 5])
+    np.testing.assert_allclose(after.values.ravel(), rows[-1].pos_embed[:, 5])
+    assert after.values.shape == (8, 8)
+    assert before.scale == after.scale
+    sizes._rows.value = "8/32"
+    np.testing.assert_array_equal(sizes._grids["after"].figure.values, before.values)
+    assert "nothing is interpolated" in sizes._position_words.value
+    sizes._dimension.value = 7
+    assert state.dimension == 7
+
+
+def test_another_model_has_a_table_of_its_own(state: ExplorerState, monkeypatch: Any) -> None:
+    other = random_answerer(img_size=48, depth=1, num_heads=2, num_classes=0).model  # type: ignore[attr-defined]
+    sizes = chosen(state, "sizes")
+    name = next(option["value"] for option in sizes._beside.options if option["value"])
+    state.jobs.models.add(name, other)
+    sizes._beside.value = name
+    settled(state)
+    assert sizes._tables.value.count("<table") == 2
+    assert cells(sizes, "vx-sizes-tokens")[-1] == "12 × 12 → 145"
+    assert len(cells(sizes, "vx-sizes-percent")) == 4  # the second names no classes
+    sizes._reset.click()
+    settled(state)
+    assert sizes._tables.value.count("<table") == 1
+
+
+def test_a_model_without_positions_has_none_to_interpolate() -> None:
+    state = random_state(pos_embed="none")
+    sizes = chosen(state, "sizes")
+    assert "nothing to interpolate" in sizes._position_words.value
+    assert not shown(sizes._grids["after"])
+    state.close()
