@@ -46,6 +46,7 @@ class MaskPanel(ExperimentPanel):
         self._blank: frozenset[int] = frozenset()
         #: What the blanked patches were counted on.
         self._grid = (0, 0)
+        self._measures: dict[str, ExperimentPanel] = {}
         super().__init__(state)
 
     # -- the frame's questions -------------------------------------------------------------------------------------
@@ -97,11 +98,8 @@ class MaskPanel(ExperimentPanel):
 
     def fit(self, trace: Trace) -> None:
         """Another grid has other patches, another model other heads."""
-        rows, cols = trace.grid
-        self._blank = (
-            frozenset(patch for patch in self._blank if patch < rows * cols) if self._same(trace) else frozenset()
-        )
-        self._grid = trace.grid
+        if self._grid != trace.grid:
+            self._blank, self._grid = frozenset(), trace.grid
         self._show_switches(trace)
         self._show_photo(trace)
 
