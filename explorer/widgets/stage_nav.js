@@ -40,7 +40,9 @@ function render({ model, el }) {
   const mark = () => {
     let current = "";
     for (const id of links.keys()) {
-      const top = section(id)?.getBoundingClientRect().top;
+      const place = section(id);
+      // In teaching mode all but one are hidden.
+      const top = place?.getClientRects().length ? place.getBoundingClientRect().top : undefined;
       if (top !== undefined && (current === "" || top < window.innerHeight / 3)) current = id;
     }
     for (const [id, link] of links) {
@@ -65,10 +67,12 @@ function render({ model, el }) {
   model.on("change:stages", fill);
   model.on("change:label", fill);
   document.addEventListener("scroll", later, { capture: true, passive: true });
+  document.addEventListener("vx-shown", later);
   fill();
   later();
   return () => {
     document.removeEventListener("scroll", later, { capture: true });
+    document.removeEventListener("vx-shown", later);
     cancelAnimationFrame(waiting);
   };
 }

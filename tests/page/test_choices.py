@@ -125,10 +125,10 @@ def test_without_network_a_model_can_be_seen_with_random_weights(page: Page) -> 
 
 def test_the_contents_lead_to_a_stage_and_mark_it(page: Page) -> None:
     contents = page.get_by_role("navigation", name="Stages")
-    contents.get_by_role("button", name="Classification").click()
+    contents.get_by_role("button", name="6 Class").click()
     section = page.locator(".vx-stage-classification")
     expect(section.locator("h2")).to_be_in_viewport()
-    expect(contents.locator("[aria-current]")).to_contain_text("Classification")
+    expect(contents.locator("[aria-current]")).to_contain_text("Class")
     expect(section.locator(".vx-answer")).not_to_be_empty()
     contents.get_by_role("button", name="Overview").focus()
     page.keyboard.press("Enter")
@@ -166,3 +166,33 @@ def test_a_hostile_link_opens_the_page_and_is_not_repeated(open_page: Callable[.
     expect(page.locator(".vx-facts")).to_contain_text("N = 16")
     expect(page.locator(".vx-notice")).to_contain_text("ignored: model, layer")
     expect(page.locator(".vx-notice")).not_to_contain_text("onerror")
+
+
+@pytest.mark.parametrize(("query", "name"), [("", "Attention"), ("?lang=ja", "Attention")])
+def test_teaching_mode_shows_one_stage_a_screen(open_page: Callable[..., Page], query: str, name: str) -> None:
+    page = open_page(query)
+    page.keyboard.press("t")
+    stages = page.locator(".vx-stages > .vx-stage:visible")
+    expect(stages).to_have_count(1)
+    expect(stages.first).to_have_class(re.compile("vx-stage-overview"))
+    expect(page.locator(".vx-controls")).to_be_hidden()
+    # The contents and the keys lead to a stage, and it is built.
+    page.keyboard.press("ArrowRight")
+    # Larger as it is, the pointer still finds what lies under it.
+    photo = page.locator(".vx-stage-patches .vxw-stage").first
+    photo.hover()
+    box = photo.bounding_box()
+    assert box is not None
+    photo.hover(position={"x": box["width"] - 12, "y": box["height"] - 12})
+    expect(page.locator(".vx-stage-patches .vxw-readout").first).to_contain_text("63")
+    page.locator(".vx-nav").get_by_role("button", name=name).click()
+    expect(page.locator(".vx-nav [aria-current]")).to_contain_text(name)
+    expect(stages).to_have_count(1)
+    expect(page.locator(".vx-stage-attention")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".vx-stage-classification")).to_be_visible()
+    expect(stages).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(stages).to_have_count(8)
+    expect(page.locator(".vx-stage-classification h2")).to_be_in_viewport()
+    expect(page.locator(".vx-controls")).to_be_visible()

@@ -194,7 +194,8 @@ export function createFrame(el, model, parts) {
       return width;
     },
     get ratio() {
-      return window.devicePixelRatio || 1;
+      // Enlarged by the page (in teaching mode), a drawing gets more pixels, not larger ones.
+      return (window.devicePixelRatio || 1) * (stage.currentCSSZoom ?? 1);
     },
     label(key, values) {
       return fill(model.get("labels")[key], values);
@@ -266,7 +267,9 @@ export function createFrame(el, model, parts) {
     /** Where a pointer is in the drawing. */
     point(event) {
       const box = stage.getBoundingClientRect();
-      return { x: event.clientX - box.left, y: event.clientY - box.top };
+      // What the window shows of the stage may be larger than what the stage itself reckons with.
+      const scale = box.width > 0 ? stage.offsetWidth / box.width : 1;
+      return { x: (event.clientX - box.left) * scale, y: (event.clientY - box.top) * scale };
     },
     destroy() {
       observer.disconnect();

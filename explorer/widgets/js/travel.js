@@ -12,6 +12,9 @@ const BY_HAND = ["wheel", "touchstart", "pointerdown", "keydown"];
  * @param {Element} section
  */
 export function goTo(section) {
+  // Where one stage at a time is shown, there is no way to scroll.
+  document.dispatchEvent(new CustomEvent("vx-go", { detail: section }));
+  if (section.closest(".vx-teaching")) return;
   // Below the bar, which is the higher the more it has to say.
   const bar = section.closest(".vx")?.querySelector(".vx-bar");
   if (bar instanceof HTMLElement && section instanceof HTMLElement) section.style.scrollMarginTop = `${bar.offsetHeight + 2}px`;
