@@ -220,7 +220,7 @@ function render({ model, el }) {
     if (wanted < 0) return;
     if (store.layer(wanted)) {
       shownLayer = wanted;
-      store.expect([wanted + 1, wanted - 1]);
+      store.expectAround(wanted, store.run.tokens <= COURTESY);
     }
     if (view.head === ROLLOUT && shownLayer === wanted) store.rollout(wanted);
   }
@@ -261,8 +261,14 @@ function render({ model, el }) {
 
   function answered(message, buffers) {
     if (!store.receive(message, buffers)) return;
+    const before = shownLayer;
     followLayer();
-    if (message.layer === shownLayer) redraw();
+    if (before !== shownLayer) redraw();
+    else if (message.layer === shownLayer) {
+      // Where the rollout is not open, it is one small picture.
+      if (message.kind === "rollout" && view.head !== ROLLOUT) strip.paint();
+      else redraw();
+    }
   }
 
   const kinds = {

@@ -9,8 +9,9 @@ import { floats } from "./numbers.js";
 const KEPT_BYTES = 300e6;
 const KEPT_ROLLOUTS = 40e6;
 const KEPT_MATRICES = 24;
-/** Larger layers are asked for only when they are wanted. */
+/** Larger layers are asked for only when they are wanted; of a run that is smaller as a whole, all are asked for. */
 const EXPECTED_BYTES = 12e6;
+const SMALL_RUN_BYTES = 3e6;
 
 /**
  * @typedef {{key: number, layers: number, heads: number, tokens: number, dim: number, grid: [number, number],
@@ -71,13 +72,20 @@ export class AttentionStore {
   }
 
   /**
-   * Ask for layers that may be wanted next, where that costs little: those that are summarised already.
-   * @param {number[]} layers
+   * Ask for the layers that may be wanted after this one, where that costs little: those that are summarised already.
+   * @param {number} layer
+   * @param {boolean} rollouts Whether their rollouts are wanted as well.
    */
-  expect(layers) {
-    if (this.#layerBytes() > EXPECTED_BYTES) return;
-    for (const layer of layers) {
-      if (!this.layers.has(layer) && !Number.isNaN(this.high(layer, 0, false))) this.#want("layer", layer);
+  expectAround(layer, rollouts) {
+    const bytes = this.#layerBytes();
+    if (bytes > EXPECTED_BYTES) return;
+    const reach = bytes * this.run.layers <= SMALL_RUN_BYTES ? this.run.layers : 1;
+    for (let step = 1; step <= reach; step += 1) {
+      for (const near of [layer + step, layer - step]) {
+        if (Number.isNaN(this.high(near, 0, false))) continue;
+        if (!this.layers.has(near)) this.#want("layer", near);
+        if (rollouts && this.run.rollout && !this.rollouts.has(near)) this.#want("rollout", near);
+      }
     }
   }
 
