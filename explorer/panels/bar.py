@@ -21,6 +21,7 @@ from explorer.texts import LANGUAGES, text
 from explorer.widgets.choice import Choice
 from explorer.widgets.page import StageNav
 from explorer.widgets.picture_input import PictureInput
+from explorer.widgets.teaching_mode import TeachingMode
 
 __all__ = ["ControlBar"]
 
@@ -91,9 +92,11 @@ class ControlBar(W.VBox):
         self._undo = _button(self._guarded(lambda _: self._undo_change()))
         self._changed_run = box(self._change, self._undo, classes=["vx-changed-run"])
         self._nav = StageNav()
+        self._teaching = TeachingMode()
+        self._teaching.add_class("vx-teach")
 
         self._facts = html("vx-facts")
-        top = box(self._brand, self._nav, link.button, self._language, classes=["vx-top"])
+        top = box(self._brand, self._nav, link.button, self._teaching, self._language, classes=["vx-top"])
         controls = box(
             self._picture,
             self._model,
@@ -209,6 +212,8 @@ class ControlBar(W.VBox):
             button.description = text(f"page.{key}", language)
         self._undo.description = text("experiments.undo-change", language)
         self._name.placeholder = text("page.other-model-hint", language)
+        keys = ("button", "hint", "back", "next", "leave")
+        self._teaching.texts = {key: text(f"teaching.{key}", language) for key in keys}
         self._nav.label = text("page.stages", language)
         self._nav.stages = [
             {"id": stage, "number": number, "name": text(f"page.nav-{stage}", language)}
