@@ -12,9 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from explorer.errors import ExplorerError
 
-__all__ = ["CONFIG_NAME", "WEIGHTS_NAME", "TensorEntry", "check_model_folder", "read_config", "weights_header"]
+__all__ = [
+    "CONFIG_NAME",
+    "WEIGHTS_NAME",
+    "TensorEntry",
+    "check_model_folder",
+    "read_config",
+    "read_tensors",
+    "weights_header",
+]
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -108,6 +119,43 @@ def weights_header(path: Path) -> Mapping[str, TensorEntry]:
         return {name: TensorEntry(str(entry["dtype"]), tuple(entry["shape"])) for name, entry in table.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ExplorerError("model-corrupt", file=path.name) from error
+
+
+def read_tensors(content: bytes) -> tuple[dict[str, NDArray[np.float32]], dict[str, str]]:
+    """The tensors of a small safetensors file that is in memory, and what it says of itself.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    tensors : dict of read-only float32 arrays
+    metadata : dict of str
+        Empty where there is none.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError, AttributeError or RecursionError
+        If this is no safetensors file, is damaged, or holds other numbers than float32.
+    """
+    length = int.from_bytes(content[:8], "little")
+    if not 2 <= length <= len(content) - 8:
+        raise ValueError("the header does not fit the file")
+    table = json.loads(content[8 : 8 + length])
+    metadata = table.pop("__metadata__", {})
+    if not all(isinstance(value, str) for value in metadata.values()):
+        raise TypeError("metadata that is no text")
+    numbers = memoryview(content)[8 + length :]
+    if _end_of(table) != len(numbers):
+        raise ValueError("the file is not as long as its header says")
+    tensors = {}
+    for name, entry in table.items():
+        if entry["dtype"] != "F32":
+            raise TypeError("numbers that are not float32")
+        start, stop = entry["data_offsets"]
+        tensors[name] = np.frombuffer(numbers[start:stop], dtype="<f4").reshape(entry["shape"])
+    return tensors, metadata
 
 
 def _end_of(table: Mapping[str, Any]) -> int:

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from explorer.experiments.ablations import ablate, head_effects, patch_effects
     from explorer.experiments.changes import PositionKind, matching_scale, position_intervention
+    from explorer.experiments.head_file import NewHead
     from explorer.experiments.looking import four_ways, relevance
     from explorer.experiments.models import ModelsResult, compare_models
+    from explorer.experiments.new_head import classify, train_head
     from explorer.experiments.positions import shuffle_patches, sibling_answers, swap_positions
     from explorer.experiments.results import (
         WAYS,
@@ -40,6 +42,7 @@ __all__ = [
     "FourWays",
     "HeadEffects",
     "ModelsResult",
+    "NewHead",
     "PairResult",
     "PositionKind",
     "ShuffleResult",
@@ -47,6 +50,7 @@ __all__ = [
     "SizeRow",
     "SizesResult",
     "ablate",
+    "classify",
     "compare_models",
     "compare_sizes",
     "four_ways",
@@ -58,10 +62,14 @@ __all__ = [
     "shuffle_patches",
     "sibling_answers",
     "swap_positions",
+    "train_head",
 ]
 
 #: Where each public name lives.
 _HOMES = {
+    "NewHead": "head_file",
+    "classify": "new_head",
+    "train_head": "new_head",
     "ModelsResult": "models",
     "compare_models": "models",
     "EffectMap": "results",

@@ -1,0 +1,186 @@
+"""A head that was put on a model (slide 27), and its file: safetensors, names as JSON, checked, never unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.arrays import ModelArrays
+from explorer.errors import ExplorerError
+from explorer.novelty import Rate
+from explorer.numerics import Array
+from explorer.weights import read_tensors
+
+__all__ = ["NewHead", "fingerprint"]
+
+#: What our files say of themselves.
+_FORMAT = "vit-explorer-head-1"
+#: A head of ten classes on the widest ViT is 60 kB.
+_MAX_BYTES = 5_000_000
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NewHead:
+    """A linear head for classes of one's own.
+
+    Attributes
+    ----------
+    weight : (D, K) array
+    bias : (K,) array
+    classes : tuple of str
+        Names of the classes.
+    losses : (steps + 1,) array
+        Mean cross-entropy of all pictures, from the start (log K: at zero every class is as likely) to the end.
+    targets : (n,) int64 array
+        The class of every picture that it was trained with.
+    left_out_answers : (n,) int64 array
+        What a head says of each that was trained with the others alone.
+    leave_one_out : Rate
+        How many of these are right.
+    model : str
+        Name of the model.
+    fingerprint : str
+        By which the model's weights are known again.
+    patch_size, image_size : int
+        What the model ran at.
+    """
+
+    weight: Array
+    bias: Array
+    classes: tuple[str, ...]
+    losses: Array
+    targets: NDArray[np.int64]
+    left_out_answers: NDArray[np.int64]
+    leave_one_out: Rate
+    model: str
+    fingerprint: str
+    patch_size: int
+    image_size: int
+
+    def __call__(self, vector: Array) -> Array:
+        """Logits (…, K) of vectors (…, D), such as ``trace.y.mean(axis=0)``."""
+        logits: Array = vector @ self.weight + self.bias
+        return logits
+
+    def check_model(self, arrays: ModelArrays, name: str) -> None:
+        """Refuse another model than the one that this head was trained on.
+
+        Raises
+        ------
+        ExplorerError
+            ``head-other-model``.
+        """
+        if fingerprint(arrays) != self.fingerprint:
+            raise ExplorerError("head-other-model", name=name, wanted=self.model)
+
+    def to_bytes(self) -> bytes:
+        """The file's content."""
+        from safetensors.numpy import save
+
+        metadata = {
+            "format": _FORMAT,
+            "head": json.dumps(
+                {
+                    "classes": self.classes,
+                    "model": self.model,
+                    "fingerprint": self.fingerprint,
+                    "patch_size": self.patch_size,
+                    "image_size": self.image_size,
+                    "targets": self.targets.tolist(),
+                    "left_out_answers": self.left_out_answers.tolist(),
+                },
+                ensure_ascii=False,
+            ),
+        }
+        tensors = {"weight": self.weight, "bias": self.bias, "losses": self.losses}
+        return save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, metadata=metadata)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a safetensors file."""
+        Path(path).write_bytes(self.to_bytes())
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> NewHead:
+        """Read what :meth:`save` wrote; see :meth:`from_bytes`."""
+        place = Path(path)
+        try:
+            if place.stat().st_size > _MAX_BYTES:
+                raise ExplorerError("head-unreadable", file=place.name)
+            content = place.read_bytes()
+        except OSError as error:
+            raise ExplorerError("head-unreadable", file=place.name) from error
+        return NewHead.from_bytes(content, place.name)
+
+    @staticmethod
+    def from_bytes(content: bytes, file: str = "") -> NewHead:
+        """Read a file's content, having checked all that is in it.
+
+        Parameters
+        ----------
+        content : bytes
+        file : str
+            What messages call it.
+
+        Raises
+        ------
+        ExplorerError
+            ``head-unreadable``, if it is no head of ours, or damaged.
+        """
+        try:
+            if len(content) > _MAX_BYTES:
+                raise ValueError("too large")
+            tensors, metadata = read_tensors(content)
+            if metadata.get("format") != _FORMAT:
+                raise ValueError("another format")
+            return _checked(tensors, json.loads(metadata["head"]))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise ExplorerError("head-unreadable", file=file) from error
+
+
+def fingerprint(arrays: ModelArrays) -> str:
+    """By which a model's layers are known again, under whatever name and at whatever size they are loaded."""
+    digest = hashlib.sha256()
+    for block in arrays.blocks:
+        digest.update(np.ascontiguousarray(block.qkv.weight).tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _checked(tensors: dict[str, Array], said: object) -> NewHead:
+    if not isinstance(said, dict):
+        raise TypeError("the description is no table")
+    weight, bias, losses = (tensors[name] for name in ("weight", "bias", "losses"))
+    names = said["classes"]
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise ValueError("names that are none")
+    count = len(names)
+    if len(set(names)) < count or count < 2 or weight.ndim != 2 or weight.shape[1] != count or bias.shape != (count,):
+        raise ValueError("as many names as columns are needed")
+    if losses.ndim != 1 or not all(np.isfinite(tensor).all() for tensor in (weight, bias, losses)):
+        raise ValueError("numbers that are none")
+    targets, answers = (np.array(said[key], dtype=np.int64) for key in ("targets", "left_out_answers"))
+    if targets.ndim != 1 or targets.shape != answers.shape:
+        raise ValueError("an answer for every picture is needed")
+    if ((targets < 0) | (targets >= count) | (answers < 0) | (answers >= count)).any():
+        raise ValueError("classes that there are not")
+    sizes = [said["patch_size"], said["image_size"]]
+    if not all(isinstance(size, int) and 1 <= size <= 100_000 for size in sizes):
+        raise ValueError("sizes that are none")
+    return NewHead(
+        weight=weight,
+        bias=bias,
+        classes=tuple(names),
+        losses=losses,
+        targets=targets,
+        left_out_answers=answers,
+        leave_one_out=Rate(int((targets == answers).sum()), len(targets)),
+        model=str(said["model"]),
+        fingerprint=str(said["fingerprint"]),
+        patch_size=sizes[0],
+        image_size=sizes[1],
+    )
