@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from explorer.experiments import EffectMap, HeadEffects
     from explorer.models import ExplorerModel
 
-__all__ = ["HeadEffectsPanel", "PatchEffectsPanel"]
+__all__ = ["HeadEffectsPanel", "PatchEffectsPanel", "PatchMapsPanel"]
 
 _HOWS = ("mean", "drop")
 
 
-class _EffectsPanel(ExperimentPanel):
-    """What both have in common: a class whose logit is looked at, and a measurement that is started by a button."""
+class EffectsPanel(ExperimentPanel):
+    """A class whose logit is looked at, and a measurement that is started by a button."""
 
     automatic: ClassVar[bool] = False
 
@@ -59,26 +59,21 @@ class _EffectsPanel(ExperimentPanel):
         return said if not np.isfinite(value) else self.say("correlation", value=signed(value, 2), said=said)
 
 
-class PatchEffectsPanel(_EffectsPanel):
-    """The photo blanked at one patch after the other, beside the attention of CLS."""
+class PatchMapsPanel(EffectsPanel):
+    """Patches are blanked in turn, and there are maps of the photo, in which a patch can be picked."""
 
-    name = "patch-effects"
+    maps: ClassVar[Sequence[str]]
+    max_size: ClassVar[int] = 460
 
-    def build(self, trace: Trace) -> Sequence[W.Widget]:
-        """Two maps side by side."""
+    def _build_maps(self) -> None:
         self._how = Choice(kind="segments", options=[{"value": how, "label": ""} for how in _HOWS], value="mean")
         self._how.add_class("vx-effects-how")
         self.listen(self._how, "value", lambda _: self.changed())
-        self._maps = {key: PatchView(max_size=460) for key in ("effects", "attention")}
+        self._maps = {key: PatchView(max_size=self.max_size) for key in self.maps}
         for key, view in self._maps.items():
-            view.add_class(f"vx-effects-{key}")
+            view.add_class(f"vx-{self.name}-{key}")
             self.listen(view, "selected", self._pick)
         self._verdict = html("vx-fact", "vx-verdict", "vx-effects-verdict")
-        return (
-            self.controls(self._choose_target(), self._how),
-            box(*self._maps.values(), classes=["vx-columns", "vx-columns-2"]),
-            self._verdict,
-        )
 
     def update(self, trace: Trace, changes: frozenset[str]) -> None:
         """Keep up, also with the picked token."""
@@ -94,59 +89,31 @@ class PatchEffectsPanel(_EffectsPanel):
         for view in self._maps.values():
             view.language = self.state.language
 
-    def experiment(self, trace: Trace) -> Experiment:
-        """As many runs as there are patches."""
-        request, sizes, target = self.request, self.sizes, int(self._target.value)
-        how: Literal["mean", "drop"] = "drop" if self._how.value == "drop" else "mean"
-        picture = None if request is None else request.picture
-
-        def run(model: ExplorerModel, report: Report, cancelled: Callable[[], bool]) -> EffectMap:
-            return patch_effects(model, picture, how=how, target=target, report=report, cancelled=cancelled, **sizes)
-
-        return Experiment(run=run, options=(how, target))
-
     def clear(self, trace: Trace) -> None:
         """The photo without values, and what the button would do."""
-        for key, view in self._maps.items():
-            self._show_photo(trace, view)
-            view.title, view.caption = self.say(f"{key}-before"), ""
+        self._show_photos(trace)
+        for view in self._maps.values():
             view.show_values(None)
-        self._mark(trace)
+            view.readouts = []
         rows, cols = trace.grid
         self._verdict.value = f"<p>{escape(self.say('before-run', patches=rows * cols))}</p>"
-
-    def show(self, trace: Trace, result: EffectMap) -> None:
-        """The map, what one might have believed, and how far they agree."""
-        say = self.say
-        for view in self._maps.values():
-            self._show_photo(trace, view)
-        effects, attention = self._maps["effects"], self._maps["attention"]
-        effects.title = say("effects-title")
-        effects.caption = say("effects-caption", name=self.class_name(result.target))
-        effects.show_values(result.effects, symmetric_scale(result.effects, say("effects-label")))
-        attention.title, attention.caption = say("attention-title"), say("attention-caption")
-        attention.show_values(result.attention, data_scale(result.attention, say("attention-label")))
-        self._mark(trace)
-        strongest = int(np.argmax(result.effects))
-        said = say(
-            "verdict",
-            correlation=self._correlation(result.correlation),
-            place=self.place_name(strongest),
-            effect=signed(float(-result.effects[strongest]), 2),
-            name=self.class_name(result.target),
-            against=int((result.effects < 0).sum()),
-            patches=len(result.effects),
-        )
-        self._verdict.value = f"<p>{escape(said)}</p>"
 
     def reset_controls(self, trace: Trace) -> None:
         """The answer, and patches filled with the mean colour."""
         self._how.value = "mean"
         self._list_targets(trace, -1)
 
-    def _show_photo(self, trace: Trace, view: PatchView) -> None:
-        view.show_image(encode_image(sharp_photo(self.state, trace), "jpeg"), "image/jpeg", grid=trace.grid)
-        view.stem = f"experiments-{self.name}"
+    @property
+    def how(self) -> Literal["mean", "drop"]:
+        """What happens to a patch that is blanked."""
+        return "drop" if self._how.value == "drop" else "mean"
+
+    def _show_photos(self, trace: Trace) -> None:
+        data = encode_image(sharp_photo(self.state, trace), "jpeg")
+        for key, view in self._maps.items():
+            view.show_image(data, "image/jpeg", grid=trace.grid)
+            view.stem = f"experiments-{self.name}-{key}"
+        self._mark(trace)
 
     def _mark(self, trace: Trace) -> None:
         for view in self._maps.values():
@@ -159,7 +126,61 @@ class PatchEffectsPanel(_EffectsPanel):
             self.state.token = token
 
 
-class HeadEffectsPanel(_EffectsPanel):
+class PatchEffectsPanel(PatchMapsPanel):
+    """The photo blanked at one patch after the other, beside the attention of CLS."""
+
+    name = "patch-effects"
+    maps = ("effects", "attention")
+
+    def build(self, trace: Trace) -> Sequence[W.Widget]:
+        """Two maps side by side."""
+        self._build_maps()
+        return (
+            self.controls(self._choose_target(), self._how),
+            box(*self._maps.values(), classes=["vx-columns", "vx-columns-2"]),
+            self._verdict,
+        )
+
+    def experiment(self, trace: Trace) -> Experiment:
+        """As many runs as there are patches."""
+        request, sizes, how, target = self.request, self.sizes, self.how, int(self._target.value)
+        picture = None if request is None else request.picture
+
+        def run(model: ExplorerModel, report: Report, cancelled: Callable[[], bool]) -> EffectMap:
+            return patch_effects(model, picture, how=how, target=target, report=report, cancelled=cancelled, **sizes)
+
+        return Experiment(run=run, options=(how, target))
+
+    def clear(self, trace: Trace) -> None:
+        """Maps that are still empty."""
+        super().clear(trace)
+        for key, view in self._maps.items():
+            view.title, view.caption = self.say(f"{key}-before"), ""
+
+    def show(self, trace: Trace, result: EffectMap) -> None:
+        """The map, what one might have believed, and how far they agree."""
+        say = self.say
+        self._show_photos(trace)
+        effects, attention = self._maps["effects"], self._maps["attention"]
+        effects.title = say("effects-title")
+        effects.caption = say("effects-caption", name=self.class_name(result.target))
+        effects.show_values(result.effects, symmetric_scale(result.effects, say("effects-label")))
+        attention.title, attention.caption = say("attention-title"), say("attention-caption")
+        attention.show_values(result.attention, data_scale(result.attention, say("attention-label")))
+        strongest = int(np.argmax(result.effects))
+        said = say(
+            "verdict",
+            correlation=self._correlation(result.correlation),
+            place=self.place_name(strongest),
+            effect=signed(float(-result.effects[strongest]), 2),
+            name=self.class_name(result.target),
+            against=int((result.effects < 0).sum()),
+            patches=len(result.effects),
+        )
+        self._verdict.value = f"<p>{escape(said)}</p>"
+
+
+class HeadEffectsPanel(EffectsPanel):
     """Every head of every layer switched off in turn, beside how sharply it looks."""
 
     name = "head-effects"

@@ -15,6 +15,7 @@ from explorer.panels.experiment_models import TwoModelsPanel
 from explorer.panels.experiment_shuffle import ShufflePanel
 from explorer.panels.experiment_sizes import SizesPanel
 from explorer.panels.experiment_swap import SwapPanel
+from explorer.panels.experiment_ways import WaysPanel
 from explorer.state import ExplorerState
 from explorer.texts import text
 from explorer.trace import Trace
@@ -24,7 +25,8 @@ __all__ = ["EXPERIMENTS", "ExperimentsPanel"]
 
 #: The experiments in the order in which they are offered.
 EXPERIMENTS: Mapping[str, type[ExperimentPanel]] = {
-    panel.name: panel for panel in (ShufflePanel, SwapPanel, SizesPanel, MaskPanel, LensPanel, TwoModelsPanel)
+    panel.name: panel
+    for panel in (ShufflePanel, SwapPanel, SizesPanel, MaskPanel, LensPanel, WaysPanel, TwoModelsPanel)
 }
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from explorer.analysis_lens import logit_lens, token_lens
-from explorer.experiments import ablate, head_effects, patch_effects
+from explorer.experiments import WAYS, ablate, four_ways, head_effects, patch_effects
+from explorer.figures.experiment_effects import shares_of_rank
 from explorer.figures.experiment_lens import chart_classes
 from explorer.interventions import Intervention
 from explorer.labels import Labels
@@ -256,3 +257,34 @@ def test_switches_take_only_what_is_there() -> None:
     assert grid.places == {(0, 0), (1, 1)}
     grid.show([("1", "layer 1")], [("1", "head 1")], lead=1)
     assert grid.places == {(0, 0)}
+
+
+# -- 6 Where it looked, four ways --------------------------------------------------------------------------------------
+
+
+def test_four_ways_are_ranks_of_what_was_worked_out(state: ExplorerState) -> None:
+    panel = opened(state, "ways")
+    assert "16 patches" in panel._verdict.value
+    panel._how.value = "drop"
+    panel.start()
+    settled(state)
+    expected = four_ways(state.jobs.models.get("bundled"), state.picture, how="drop", **panel.sizes)
+    for place, (way, view) in enumerate(panel._maps.items()):
+        assert way == WAYS[place]
+        np.testing.assert_allclose(values_of(view), expected.ranks[place], atol=1e-6)
+        np.testing.assert_allclose(values_of(view), shares_of_rank(expected[way]), atol=1e-6)
+        assert view.readouts[3] == f"value {expected[way][3]:.3g}".replace("-", "−")
+    for row in range(4):
+        for col in range(row):
+            assert f">{signed(float(expected.agreement[row, col]), 2)}<" in panel._agreement.value
+    best = max(expected.agreement[row, col] for row in range(4) for col in range(row))
+    assert f"ρ = {signed(float(best), 2)}" in panel._verdict.value
+    panel._maps["rollout"].selected = 2
+    assert state.token == 3
+    assert all(view.selected == 2 for view in panel._maps.values())
+    state.language = "ja"
+    assert "順位相関" in panel._agreement.value
+    state.crop = (0.1, 0.5)
+    settled(state)
+    assert panel.result is None
+    assert panel._agreement.value == ""
