@@ -13,6 +13,24 @@ from latex2mathml.converter import convert
 
 __all__ = ["FORMULAS", "formula", "mathml", "shape_mathml"]
 
+#: What stands on top of the patches in 𝒛₀: CLS, and what other models have in its place.
+_PREFIXES = {
+    "": r"\boldsymbol{x}_{class};\;",
+    "-distilled": r"\boldsymbol{x}_{class};\; \boldsymbol{x}_{dist};\;",
+    "-registers": r"\boldsymbol{x}_{class};\; \boldsymbol{x}_{reg}^1;\; \dots;\; \boldsymbol{x}_{reg}^{R-1};\;",
+    "-registers-only": r"\boldsymbol{x}_{reg}^1;\; \dots;\; \boldsymbol{x}_{reg}^{R};\;",
+    "-none": "",
+}
+
+
+def _tokens(prefix: str, *, normed: bool) -> str:
+    total = (
+        rf"[\, {prefix} \boldsymbol{{x}}_p^1 \boldsymbol{{E}};\; \dots;\;"
+        r" \boldsymbol{x}_p^N \boldsymbol{E} \,] + \boldsymbol{E}_{pos}"
+    )
+    return r"\boldsymbol{z}_0 = " + (rf"\mathrm{{LN}}( {total} )" if normed else total)
+
+
 #: Name of a formula to its LaTeX.
 FORMULAS: Mapping[str, str] = {
     "num-patches": r"N = \frac{H W}{P^2}",
@@ -21,8 +39,8 @@ FORMULAS: Mapping[str, str] = {
     "normalise": r"x_{p,\,i}^n = \frac{x / 255 - \text{mean}}{\text{std}}",
     "embedding": r"\boldsymbol{x}_p^n \boldsymbol{E} + \boldsymbol{b}",
     "embedding-term": r"(\boldsymbol{x}_p^n \boldsymbol{E})_d + b_d = \sum_{i} x_{p,i}^n \, E_{i,d} + b_d",
-    "tokens": r"\boldsymbol{z}_0 = [\, \boldsymbol{x}_{class};\; \boldsymbol{x}_p^1 \boldsymbol{E};\; \dots;\;"
-    r" \boldsymbol{x}_p^N \boldsymbol{E} \,] + \boldsymbol{E}_{pos}",
+    **{f"tokens{kind}": _tokens(prefix, normed=False) for kind, prefix in _PREFIXES.items()},
+    **{f"tokens{kind}-norm": _tokens(prefix, normed=True) for kind, prefix in _PREFIXES.items()},
     "sinusoidal-1d-sin": r"PE_{x,\,2i} = \sin ( x / 10000^{2i/D} )",
     "sinusoidal-1d-cos": r"PE_{x,\,2i+1} = \cos ( x / 10000^{2i/D} )",
     "sinusoidal-2d-x-sin": r"PE_{x,y,\,2i} = \sin ( x / 10000^{4i/D} )",

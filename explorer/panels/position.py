@@ -16,6 +16,7 @@ from explorer.formulas import formula, mathml
 from explorer.panels.base import Shape, StagePanel, box, html
 from explorer.panels.numbers import signed, size
 from explorer.panels.position_column import TableColumn
+from explorer.panels.position_words import prefix_shape, sentence_key, sum_formula, title_names
 from explorer.state import ExplorerState
 from explorer.trace import Trace
 from explorer.widgets import MatrixView
@@ -33,7 +34,6 @@ class PositionPanel(StagePanel):
     number = 3
     # The panel's own: whose tables are compared, on which scale, and which picture of their similarity is shown.
     watches: ClassVar[frozenset[str]] = frozenset({"trace", "token", "dimension", "setting", "scales", "similarity"})
-    formulas = ("tokens",)
     footnotes = ("footnote-wavelength", "footnote-number")
 
     def __init__(self, state: ExplorerState, **options: Any) -> None:
@@ -43,14 +43,22 @@ class PositionPanel(StagePanel):
         self._slide_place, self._slide_dimension = 0, 0
         super().__init__(state, **options)
 
+    @property
+    def formulas(self) -> Sequence[str]:  # type: ignore[override]
+        """What 𝒛₀ is in this model."""
+        return (sum_formula(self.state.trace),)
+
+    def say(self, key: str, /, **values: Any) -> str:
+        """A text of this stage; the sentence at its head is about what this model puts on top of its patches."""
+        return super().say(sentence_key(self.state.trace) if key == "sentence" else key, **values)
+
     def shapes(self, trace: Trace) -> Sequence[Shape]:
         """The prefix, E_pos and z_0."""
-        tokens, dim = trace.num_tokens, trace.spec.dim
-        prefix = ((r"\boldsymbol{x}_{class}", "prefix_tokens", (trace.num_prefix, dim)),) if trace.num_prefix else ()
+        sizes = (trace.num_tokens, trace.spec.dim)
         return (
-            *prefix,
-            (r"\boldsymbol{E}_{pos}", "pos_embed", (tokens, dim)),
-            (r"\boldsymbol{z}_0", "z[0]", (tokens, dim)),
+            *prefix_shape(trace),
+            (r"\boldsymbol{E}_{pos}", "pos_embed", sizes),
+            (r"\boldsymbol{z}_0", "z[0]", sizes),
         )
 
     def build(self, trace: Trace) -> Sequence[W.Widget]:
@@ -202,7 +210,7 @@ class PositionPanel(StagePanel):
             (self._added, added, scale_added, "added-figure"),
             (self._sum, after, scale_after, title_after),
         ):
-            title = say(key, names=self._list(trace.prefix_names))
+            title = say(key, names=self._list(title_names(trace)))
             stem = self.stem({"added-figure": "E_pos", title_after: "z0"}.get(key, "before"))
             view.show(figures.token_figure(values, scale, rows=rows, cols=cols, title=title, stem=stem))
         self._sum_words.value = escape(self._join(self._about_sum(trace, common, scale_added, normed)))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from explorer.figures import position as figures
+from explorer.formulas import FORMULAS
 from explorer.interventions import Intervention
 from explorer.panels.position import PositionPanel
 from explorer.positions import cosine_similarity, sinusoidal_1d, sinusoidal_2d
@@ -61,6 +62,42 @@ def test_the_sum_is_the_traces(panel: PositionPanel, state: ExplorerState) -> No
     assert before.rows.marks == {0: "CLS"}
     assert before.rows.first == -1  # the row of patch 5 is called 5, as in the other stages
     assert "CLS" in panel._sum_words.value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "formula", "sentence", "title"),
+    [
+        ({}, "tokens", "learned class token", "[ CLS; xₚE ]"),
+        ({"pre_norm": True}, "tokens-norm", "the sum is normalised", "[ CLS; xₚE ]"),
+        (
+            {"architecture": "deit_tiny_distilled_patch16_224"},
+            "tokens-distilled",
+            "Learned tokens",
+            "[ CLS, DIST; xₚE ]",
+        ),
+        ({"reg_tokens": 4}, "tokens-registers", "Learned tokens", "[ CLS, …; xₚE ]"),
+        (
+            {"reg_tokens": 2, "class_token": False, "global_pool": "avg"},
+            "tokens-registers-only",
+            "Learned tokens",
+            "[ REG1, REG2; xₚE ]",
+        ),
+        ({"class_token": False, "global_pool": "avg"}, "tokens-none", "no class token", "xₚE"),
+    ],
+)
+def test_the_formula_is_of_what_this_model_puts_on_top(
+    arguments: dict[str, Any], formula: str, sentence: str, title: str
+) -> None:
+    state = random_state(**arguments)
+    panel = PositionPanel(state)
+    assert panel.formulas == (formula,)
+    latex = FORMULAS[formula]
+    assert (r"\boldsymbol{x}_{class}" in latex) == ("CLS" in state.trace.prefix_names)
+    assert latex.count(r"\mathrm{LN}") == (state.trace.arrays.norm_pre is not None)
+    assert sentence in panel._heading.value
+    assert panel._before.figure.title == title
+    assert ("prefix_tokens" in panel._theory.value) == (state.trace.num_prefix > 0)
+    state.close()
 
 
 def test_the_numbers_of_the_picked_cell_add_up(panel: PositionPanel, state: ExplorerState) -> None:

@@ -1,0 +1,58 @@
+"""What stage 3 says of what a model puts on top of its patches: formula, sentence, symbol, names."""
+
+from __future__ import annotations
+
+from explorer.trace import Trace
+
+__all__ = ["prefix_kind", "prefix_shape", "sentence_key", "sum_formula", "title_names"]
+
+#: Most prefix tokens that are named one by one above a matrix: a title of two lines would push it below its neighbours.
+_NAMED = 2
+_SYMBOLS = {
+    "class": r"\boldsymbol{x}_{class}",
+    "distilled": r"[\boldsymbol{x}_{class};\, \boldsymbol{x}_{dist}]",
+    "registers": r"[\boldsymbol{x}_{class};\, \dots]",
+    "registers-only": r"\boldsymbol{x}_{reg}",
+}
+
+
+def prefix_kind(trace: Trace) -> str:
+    """What stands on top of the patches: ``class``, ``distilled``, ``registers``, ``registers-only`` or ``none``."""
+    if not trace.num_prefix:
+        return "none"
+    if trace.spec.distilled:
+        return "distilled"
+    has_class = trace.prefix_names[0] == "CLS"
+    if trace.num_prefix == 1 and has_class:
+        return "class"
+    return "registers" if has_class else "registers-only"
+
+
+def sum_formula(trace: Trace | None) -> str:
+    """Name of the formula of 𝒛₀ in this model: with what it puts on top, and with its norm if it has one first."""
+    if trace is None:
+        return "tokens"
+    kind = prefix_kind(trace)
+    return ("tokens" if kind == "class" else f"tokens-{kind}") + _normed(trace)
+
+
+def sentence_key(trace: Trace | None) -> str:
+    """Key of the sentence at the head of the stage."""
+    if trace is None:
+        return "sentence"
+    return "sentence" + {"class": "", "none": "-none"}.get(prefix_kind(trace), "-more") + _normed(trace)
+
+
+def prefix_shape(trace: Trace) -> tuple[tuple[str, str, tuple[int, int]], ...]:
+    """Symbol, name and sizes of the prefix tokens; nothing where there are none."""
+    symbol = _SYMBOLS.get(prefix_kind(trace))
+    return () if symbol is None else ((symbol, "prefix_tokens", (trace.num_prefix, trace.spec.dim)),)
+
+
+def title_names(trace: Trace) -> tuple[str, ...]:
+    """Names of the prefix tokens, short enough for a title."""
+    return trace.prefix_names if trace.num_prefix <= _NAMED else (trace.prefix_names[0], "…")
+
+
+def _normed(trace: Trace) -> str:
+    return "" if trace.arrays.norm_pre is None else "-norm"
