@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import ipywidgets as W
+import numpy as np
 
 from explorer.figures.classification import (
     check_score,
@@ -218,13 +219,14 @@ class ClassificationPanel(StagePanel):
         say, head, kind, index = self.say, self._head, _kind(trace), self._index
         token = trace.prefix_names[head] if kind == "distilled" else ""
         source = say(f"source-{kind}", layers=trace.spec.depth, **({"token": token} if token else {}))
-        normed = kind in {"token", "distilled"} or trace.arrays.fc_norm is not None
         symbol = "z" if kind in {"token", "distilled"} else say("pooled")
-        vectors = [
-            (symbol, source, pooled_sources(trace)[head]),
-            ("y", say("y-title-norm" if normed else "y-title"), trace.y[head]),
-        ]
         has_classes = trace.logits is not None and index >= 0
+        taken = pooled_sources(trace)[head]
+        if np.array_equal(taken, trace.y[head]):
+            # Nothing comes after the pooling: what it gathers is y, and is drawn once.
+            vectors = [("y", say("y-title-pooled", source=source), taken)]
+        else:
+            vectors = [(symbol, source, taken), ("y", say("y-title-norm"), trace.y[head])]
         self._sum.layout.display = self._check.layout.display = None if has_classes else "none"
         title, stem = say("how-y"), self.stem("y")
         if has_classes:
@@ -238,12 +240,12 @@ class ClassificationPanel(StagePanel):
 
     def _show_sum(self, trace: Trace, total: float, bias: float) -> None:
         say, check = self.say, check_score(trace, self._index)
-        said = say("sum", sum=signed(total, 4), bias=signed(bias, 4), logit=signed(total + bias, 4))
+        said = [say("sum", sum=signed(total, 4), bias=signed(bias, 4), logit=signed(total + bias, 4))]
         if len(check.votes) > 1:
             votes = [signed(vote, 4) for vote in check.votes]
-            said += " " + say("votes", first=votes[0], second=votes[1], logit=signed(check.logit, 4))
-        softmax = say("softmax", classes=trace.spec.num_classes, prob=_percent(check.prob))
-        self._sum.value = f"<p>{escape(said)}<br>{escape(softmax)}</p>"
+            said.append(say("votes", first=votes[0], second=votes[1], logit=signed(check.logit, 4)))
+        said.append(say("softmax", classes=trace.spec.num_classes, prob=_percent(check.prob)))
+        self._sum.value = f"<p>{'<br>'.join(map(escape, said))}</p>"
         rows = "".join(
             f"<tr><th scope='row'>{escape(what)}</th><td>{signed(own, 6)}</td><td>{signed(again, 6)}</td>"
             f"<td>{difference(own - again)}</td></tr>"

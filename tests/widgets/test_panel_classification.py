@@ -123,7 +123,7 @@ def test_a_photo_of_none_of_the_classes_is_warned_of(state: ExplorerState, monke
             {"global_pool": "map", "class_token": False},
             "a learned query looks at all tokens",
             "classification-pool",
-            "what attention pooling gathers after layer 2",
+            "y: what attention pooling gathers after layer 2",
         ),
     ],
 )
@@ -165,4 +165,14 @@ def test_a_distilled_model_has_two_votes() -> None:
     assert f"CLS says {signed(votes[0], 4)}" in panel._sum.value
     assert signed(votes[1], 4) in panel._sum.value
     assert signed(float(trace.logits[index]), 6) in panel._check.value
+    assert "<br>CLS says" in panel._sum.value  # a line of its own: what stands before it has no full stop
+    state.close()
+
+
+def test_what_is_not_changed_on_the_way_to_y_is_drawn_once() -> None:
+    state = random_state(global_pool="map", class_token=False)
+    panel = ClassificationPanel(state)
+    figure = panel._strips.figure
+    assert figure.names == ("y", "w", "y · w")
+    np.testing.assert_array_equal(figure.values[0], state.trace.y[0])
     state.close()
