@@ -152,10 +152,16 @@ class ExplorerState(traitlets.HasTraits):
         Returns
         -------
         callable
-            Ends the subscription.
+            Ends the subscription; calling it again does nothing (ipywidgets closes a widget once more when it is
+            collected).
         """
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+
+        def end() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return end
 
     @contextmanager
     def batch(self) -> Iterator[None]:

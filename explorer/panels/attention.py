@@ -49,6 +49,11 @@ class AttentionPanel(StagePanel):
         self._view.observe(lambda _change: self._take(), names=["layer", "head", "token"])
         return (self._view,)
 
+    @property
+    def view(self) -> AttentionView:
+        """All of the stage."""
+        return self._view
+
     def refresh(self, trace: Trace, changes: frozenset[str]) -> None:
         """Bring the view to what the state says."""
         if "head" in changes and not self._following:

@@ -112,8 +112,20 @@ class StagePanel(W.VBox):
         trace = self.state.trace
         if trace is None:
             return self.stage
-        model = re.sub(r"[^A-Za-z0-9_.-]+", "-", trace.spec.name).strip("-.") or "model"
+        # Of a folder its own name: where it lies is nobody's business whom the picture is given to.
+        name = trace.spec.name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        model = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.") or "model"
         return "-".join((self.stage, model, f"patch{trace.patch_size}", *parts))
+
+    # -- in a file -------------------------------------------------------------------------------------------------
+
+    def excerpt(self) -> Sequence[W.Widget]:
+        """What of the body says all that it has to say with no kernel behind it: all of it, or what a stage names."""
+        return tuple(self._body.children)
+
+    def handout(self) -> Sequence[W.Widget]:
+        """The stage as a file shows it: heading, formulas and shapes, the excerpt, footnotes."""
+        return (self._heading, self._theory, box(*self.excerpt(), classes=["vx-stage-body"]), self._notes)
 
     # -- keeping up ------------------------------------------------------------------------------------------------
 

@@ -122,6 +122,16 @@ class ClassificationPanel(StagePanel):
             self._reliability,
         )
 
+    @property
+    def bars(self) -> ClassBars:
+        """The most probable classes; the chosen one's logit is worked out."""
+        return self._bars
+
+    @property
+    def classes(self) -> ClassList:
+        """All classes that the model knows."""
+        return self._list
+
     def refresh(self, trace: Trace, changes: frozenset[str]) -> None:
         """Bring up to date what changed."""
         self._strips.selected = self.state.dimension

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["difference", "signed", "size"]
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["bracketed", "difference", "root_mean_square", "signed", "size"]
 
 
 def signed(value: float, digits: int) -> str:
@@ -23,3 +26,14 @@ def difference(value: float) -> str:
     mantissa, exponent = f"{value:.1e}".split("e")
     raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{mantissa.replace('-', '−')}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10{raised}"
+
+
+def bracketed(value: float) -> str:
+    """A number that something is added to: in brackets where it is negative."""
+    text = signed(value, 4)
+    return f"({text})" if value < 0 else text
+
+
+def root_mean_square(values: ArrayLike) -> float:
+    """How large some numbers typically are."""
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))

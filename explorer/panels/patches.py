@@ -100,6 +100,20 @@ class PatchesPanel(StagePanel):
             box(self._order, self._vector, classes=["vx-patches-vector"]),
         )
 
+    def excerpt(self) -> Sequence[W.Widget]:
+        """The photo under its grid, sharp or as the model sees it."""
+        return (box(self._views, self._count, classes=["vx-row", "vx-patches-controls"]), self._photo)
+
+    @property
+    def views(self) -> Choice:
+        """The control between the photo and what the model sees of it."""
+        return self._views
+
+    @property
+    def photo(self) -> PatchView:
+        """The photo under its grid."""
+        return self._photo
+
     def refresh(self, trace: Trace, changes: frozenset[str]) -> None:
         """Bring up to date what changed."""
         if "language" in changes:

@@ -14,7 +14,7 @@ from explorer.figures import position_tables
 from explorer.figures.matrix import Axis, Scale, symmetric_scale
 from explorer.formulas import formula, mathml
 from explorer.panels.base import Shape, StagePanel, box, html
-from explorer.panels.numbers import signed, size
+from explorer.panels.numbers import bracketed, root_mean_square, signed, size
 from explorer.panels.position_column import TableColumn
 from explorer.panels.position_words import prefix_shape, sentence_key, sum_formula, title_names
 from explorer.state import ExplorerState
@@ -71,23 +71,23 @@ class PositionPanel(StagePanel):
         self._setting = Choice(kind="segments", options=[{"value": "model", "label": ""}], value="model")
         self._scales = Choice(kind="segments", options=[{"value": "own", "label": ""}], value="own")
         self._dimension = Choice(kind="slider")
-        self._similarity = Choice(kind="segments", options=[{"value": "one", "label": ""}], value="one")
+        self.similarity = Choice(kind="segments", options=[{"value": "one", "label": ""}], value="one")
         self._similarity_words = html("vx-fact")
         self._similarity_formula = html("vx-column-formulas", value=formula("similarity"))
-        self._columns = [TableColumn(key, self.say, self._picked) for key in _KEYS]
+        self.columns = [TableColumn(key, self.say, self._picked) for key in _KEYS]
 
         for view in (self._before, self._added, self._sum):
             view.observe(self._from_sum, names=["selected_row", "selected_col"])
         self._sum_mode.observe(lambda _: self._own("trace"), names="value")
         self._setting.observe(self._set_setting, names="value")
         self._scales.observe(lambda _: self._own("scales"), names="value")
-        self._similarity.observe(lambda _: self._own("similarity"), names="value")
+        self.similarity.observe(lambda _: self._own("similarity"), names="value")
         self._dimension.observe(lambda change: self._picked(-1, change["new"]), names="value")
 
         plus, equals = (html("vx-operator", value=mathml(sign)) for sign in ("+", "="))
         self._rows = {
-            name: box(*(column.cells[name] for column in self._columns), classes=["vx-tables"])
-            for name in self._columns[0].cells
+            name: box(*(column.cells[name] for column in self.columns), classes=["vx-tables"])
+            for name in self.columns[0].cells
         }
         return (
             box(self._before, plus, self._added, equals, self._sum, classes=["vx-equation"]),
@@ -104,11 +104,17 @@ class PositionPanel(StagePanel):
             self._titles["several"],
             self._rows["several"],
             self._titles["similarity"],
-            box(self._similarity, self._similarity_formula, classes=["vx-row"]),
+            box(self.similarity, self._similarity_formula, classes=["vx-row"]),
             self._rows["one"],
             self._rows["all"],
             self._similarity_words,
         )
+
+    def excerpt(self) -> Sequence[W.Widget]:
+        """The tables, several dimensions of each, and how alike all positions are."""
+        names, rows = ("tables", "several", "similarity"), ("table", "several", "all")
+        parts = [part for name, row in zip(names, rows, strict=True) for part in (self._titles[name], self._rows[row])]
+        return (*parts, self._similarity_words)
 
     def refresh(self, trace: Trace, changes: frozenset[str]) -> None:
         """Redraw what changed."""
@@ -179,7 +185,7 @@ class PositionPanel(StagePanel):
         self._setting.show(settings, self._setting.value)
         for control, key, values in (
             (self._scales, "scales", ("own", "same")),
-            (self._similarity, "similarity", ("one", "all")),
+            (self.similarity, "similarity", ("one", "all")),
             (self._sum_mode, "sum", ("tokens", "z0")),
         ):
             control.label = say(key)
@@ -227,7 +233,7 @@ class PositionPanel(StagePanel):
         else:
             if not changed and (missing := [trace.prefix_names[row] for row in position_tables.zero_rows(arrays)]):
                 words.append(say("zero-rows", names=self._list(missing)))
-            share = _rms(trace.pos_embed) / (_rms(figures.tokens_before(trace)) or 1.0)
+            share = root_mean_square(trace.pos_embed) / (root_mean_square(figures.tokens_before(trace)) or 1.0)
             key = "sum-scales-norm" if normed else "sum-scales"
             words.append(say(key, reach=size(common.high), added=size(added.high), share=f"{100 * share:.2g}"))
         native = arrays.spec.image_size // arrays.spec.patch_size
@@ -249,7 +255,7 @@ class PositionPanel(StagePanel):
             kind = "replaced"
         elif kind == "learned" and trace.spec.random_weights:
             kind = "random"
-        for column in self._columns:
+        for column in self.columns:
             missing = ""
             if column.key == "model":
                 name = say("name-model", kind=say(f"kind-{kind}"))
@@ -275,14 +281,14 @@ class PositionPanel(StagePanel):
 
     def _show_tables(self) -> None:
         scales = self._table_scales()
-        for column in self._columns:
+        for column in self.columns:
             if column.key in scales:
                 column.show_table(scales[column.key], self._stem("table", column.key))
                 column.show_several(scales[column.key], self._stem("dimensions", column.key))
 
     def _show_dimension(self, trace: Trace) -> None:
         scales, dimension, place = self._table_scales(), self._shown_dimension(), self._place(trace)
-        for column in self._columns:
+        for column in self.columns:
             if column.key in scales:
                 stem = self._stem(f"d{dimension}", column.key)
                 column.show_dimension(dimension, place, scales[column.key], stem)
@@ -291,20 +297,20 @@ class PositionPanel(StagePanel):
         say, tables = self.say, self._tables
         if tables is None:
             return
-        whole = self._similarity.value == "all"
+        whole = self.similarity.value == "all"
         self._rows["one"].layout.display = "none" if whole else None
         self._rows["all"].layout.display = None if whole else "none"
         if whole and not afresh:
             return
         if whole:
-            counts = [column.show_all(self._stem("similarities", column.key)) for column in self._columns]
+            counts = [column.show_all(self._stem("similarities", column.key)) for column in self.columns]
             shown, count = max(counts)
             key = "all-words" if shown == count else "all-words-cut"
             self._similarity_words.value = escape(say(key, shown=shown, count=count))
             return
         name = self._name()
         self._similarity_words.value = escape(say("one-words", name=name))
-        for column in self._columns:
+        for column in self.columns:
             query: Any = place
             missing = ""
             if place is None:
@@ -321,13 +327,13 @@ class PositionPanel(StagePanel):
             view.selected_row, view.selected_col = token, dimension
         before = float(figures.tokens_before(trace)[token, dimension])
         added, total = float(trace.pos_embed[token, dimension]), float(trace.tokens[token, dimension])
-        numbers = f"{signed(before, 4)} + {_bracketed(added)} = {signed(total, 4)}"
+        numbers = f"{signed(before, 4)} + {bracketed(added)} = {signed(total, 4)}"
         self._sum_picked.value = escape(
             self.say("sum-picked", token=self.token_name(token), d=dimension, numbers=numbers)
         )
         place, shown = self._place(trace), self._shown_dimension()
         self._dimension.value = shown
-        for column in self._columns:
+        for column in self.columns:
             column.select(place, shown)
 
     # -- words -----------------------------------------------------------------------------------------------------
@@ -392,12 +398,3 @@ class PositionPanel(StagePanel):
                 self.state.token = trace.num_prefix + int(tokens[0])
             if 0 <= dimension < tables.dim:
                 self.state.dimension = dimension
-
-
-def _rms(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
-
-
-def _bracketed(value: float) -> str:
-    text = signed(value, 4)
-    return f"({text})" if value < 0 else text

@@ -237,6 +237,17 @@ class TableColumn:
         finally:
             self._quiet = before
 
+    def linked(self) -> list[tuple[W.Widget, str, list[int]]]:
+        """Views that mark the picked place, with the trait that says it and its value for each place of the grid."""
+        if self._hidden or self._tables is None:
+            return []
+        count = len(self.table)
+        tiles = {place: tile for tile, place in enumerate(self._places)}
+        return [
+            (self._table, "selected_row", list(range(count))),
+            (self._all, "selected", [tiles.get(place, -1) for place in range(count)]),
+        ]
+
     def _show(self, view: Any, figure: Any) -> None:
         before, self._quiet = self._quiet, True
         try:

@@ -143,6 +143,27 @@ class AttentionView(ExplorerWidget):
         if self._worker is not None:
             self._worker.join(timeout)
 
+    def settle(self) -> AttentionLayers:
+        """Have the summaries of all layers now (for a file: a page does not wait for them).
+
+        Returns
+        -------
+        AttentionLayers
+
+        Raises
+        ------
+        ValueError
+            If nothing is shown yet.
+        """
+        layers = self._layers
+        if layers is None:
+            raise ValueError("nothing is shown yet")
+        self.wait()
+        for layer in range(len(layers.trace.q)):
+            layers.summary(layer)
+        self._tell_summaries()
+        return layers
+
     # -- what is worked out beside the page's own work -------------------------------------------------------------
 
     def _summarise(self, layers: AttentionLayers, key: int, deliver: Deliver) -> None:

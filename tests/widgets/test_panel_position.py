@@ -48,7 +48,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def columns(panel: PositionPanel) -> dict[str, Any]:
-    return {column.key: column for column in panel._columns}
+    return {column.key: column for column in panel.columns}
 
 
 def test_the_sum_is_the_traces(panel: PositionPanel, state: ExplorerState) -> None:
@@ -174,7 +174,7 @@ def test_the_slides_setting_leaves_the_model_alone(panel: PositionPanel, state: 
 def test_all_to_all_takes_the_place_of_one(panel: PositionPanel, state: ExplorerState) -> None:
     assert shown(panel._rows["one"])
     assert not shown(panel._rows["all"])
-    panel._similarity.value = "all"
+    panel.similarity.value = "all"
     assert shown(panel._rows["all"])
     assert not shown(panel._rows["one"])
     tiles = columns(panel)["model"]._all
@@ -193,7 +193,7 @@ def test_only_what_changed_is_redrawn(state: ExplorerState, drawn: Counter[str])
     drawn.clear()
     state.token = 3
     assert set(drawn) == {"wave_chart", "similarity_figure"}
-    panel._similarity.value = "all"
+    panel.similarity.value = "all"
     drawn.clear()
     state.token = 4
     assert set(drawn) == {"wave_chart"}
