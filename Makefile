@@ -62,6 +62,7 @@ lint: test-tools
 bench: browser
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.attention
+	$(BIN)/python -m tests.bench.experiments
 
 clean:
 	rm -rf $(VENV) dist build
