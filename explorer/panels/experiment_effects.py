@@ -144,7 +144,7 @@ class PatchEffectsPanel(PatchMapsPanel):
     def experiment(self, trace: Trace) -> Experiment:
         """As many runs as there are patches."""
         request, sizes, how, target = self.request, self.sizes, self.how, int(self._target.value)
-        picture = None if request is None else request.picture
+        picture = request.picture
 
         def run(model: ExplorerModel, report: Report, cancelled: Callable[[], bool]) -> EffectMap:
             return patch_effects(model, picture, how=how, target=target, report=report, cancelled=cancelled, **sizes)
@@ -212,7 +212,7 @@ class HeadEffectsPanel(EffectsPanel):
     def experiment(self, trace: Trace) -> Experiment:
         """As many runs as there are heads."""
         request, sizes, target = self.request, self.sizes, int(self._target.value)
-        picture = None if request is None else request.picture
+        picture = request.picture
 
         def run(model: ExplorerModel, report: Report, cancelled: Callable[[], bool]) -> HeadEffects:
             return head_effects(model, picture, target=target, report=report, cancelled=cancelled, **sizes)

@@ -119,7 +119,7 @@ class MaskPanel(ExperimentPanel):
     def experiment(self, trace: Trace) -> Experiment:
         """One run with the changes as they are."""
         change, request, sizes = self._change_of(trace), self.request, self.sizes
-        picture = None if request is None else request.picture
+        picture = request.picture
 
         def run(model: ExplorerModel, _report: Report, _cancelled: Callable[[], bool]) -> PairResult:
             return ablate(model, picture, change, **sizes)

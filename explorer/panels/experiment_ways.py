@@ -51,7 +51,7 @@ class WaysPanel(PatchMapsPanel):
     def experiment(self, trace: Trace) -> Experiment:
         """One pass with gradients, and as many runs as there are patches."""
         request, sizes, how, target = self.request, self.sizes, self.how, int(self._target.value)
-        picture = None if request is None else request.picture
+        picture = request.picture
 
         def run(model: ExplorerModel, report: Report, cancelled: Callable[[], bool]) -> FourWays:
             return four_ways(model, picture, target, how=how, report=report, cancelled=cancelled, **sizes)

@@ -9,6 +9,7 @@ import ipywidgets as W
 
 from explorer.panels.base import StagePanel, box
 from explorer.panels.experiment_base import ExperimentPanel
+from explorer.panels.experiment_head import HeadPanel
 from explorer.panels.experiment_lens import LensPanel
 from explorer.panels.experiment_mask import MaskPanel
 from explorer.panels.experiment_models import TwoModelsPanel
@@ -26,7 +27,7 @@ __all__ = ["EXPERIMENTS", "ExperimentsPanel"]
 #: The experiments in the order in which they are offered.
 EXPERIMENTS: Mapping[str, type[ExperimentPanel]] = {
     panel.name: panel
-    for panel in (ShufflePanel, SwapPanel, SizesPanel, MaskPanel, LensPanel, WaysPanel, TwoModelsPanel)
+    for panel in (ShufflePanel, SwapPanel, SizesPanel, MaskPanel, LensPanel, WaysPanel, HeadPanel, TwoModelsPanel)
 }
 
 

@@ -1,0 +1,275 @@
+"""Classes of one's own, each a name and a few pictures by button, drop and paste; and new ones to be classified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import traitlets
+
+from explorer.errors import ExplorerError
+from explorer.images import MAX_BYTES, Picture, clean_name, open_picture
+from explorer.widgets._esm import bundle, stylesheet
+from explorer.widgets.base import ExplorerWidget
+from explorer.widgets.uploads import PIECE_BYTES, Upload, is_count, thumbnail
+
+__all__ = ["MAX_CLASSES", "MAX_PICTURES", "ClassPictures", "PictureClass"]
+
+#: Most classes, and most pictures of one; a teacher's set, kept in memory.
+MAX_CLASSES, MAX_PICTURES = 10, 40
+_NAME_LENGTH = 40
+#: What messages call the group of new pictures, and a file that is a head, not a picture.
+_NEW, _FILE = -1, -2
+#: Most bytes of such a file; a head of ten classes on the widest ViT is 60 kB.
+_MAX_FILE = 5_000_000
+
+
+@dataclass
+class PictureClass:
+    """A class: what it is called, and its pictures.
+
+    Parameters
+    ----------
+    name : str
+        Text by whoever sits there.
+    pictures : list of Picture
+    """
+
+    name: str
+    pictures: list[Picture] = field(default_factory=list)
+
+
+class ClassPictures(ExplorerWidget):
+    """A card for every class, and one for new pictures.
+
+    Names and pictures are kept here, in Python; the front end is shown small pictures, and says what is to be changed.
+    None of what it says is believed: classes and pictures have limits, files come in pieces as for
+    :class:`~explorer.widgets.picture_input.PictureInput`, and are opened as any picture is.
+
+    Attributes
+    ----------
+    cards : list of dict
+        What is shown of the classes: ``name``, and ``pictures`` with ``thumbnail``, ``name`` and ``note`` each.
+    new : list of dict
+        The same of the new pictures; ``note`` is the answer to one.
+    takes_new : bool
+        Whether new pictures can be given.
+    busy : bool
+        Whether a file is being received.
+    can_add : bool
+        Whether the page has a picture that can be added.
+    can_save : bool
+        Whether there is something to save.
+    """
+
+    _sections = ("class-pictures", "pictures", "widgets")
+    _esm = bundle("class_pictures.js")
+    _css = stylesheet()
+
+    cards = traitlets.List(traitlets.Dict()).tag(sync=True)
+    new = traitlets.List(traitlets.Dict()).tag(sync=True)
+    takes_new = traitlets.Bool(False).tag(sync=True)
+    busy = traitlets.Bool(False).tag(sync=True)
+    can_add = traitlets.Bool(False).tag(sync=True)
+    can_save = traitlets.Bool(False).tag(sync=True)
+    max_bytes = traitlets.Int(MAX_BYTES).tag(sync=True)
+    piece_bytes = traitlets.Int(PIECE_BYTES).tag(sync=True)
+    max_classes = traitlets.Int(MAX_CLASSES).tag(sync=True)
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self.classes: list[PictureClass] = []
+        self.new_pictures: list[Picture] = []
+        #: What is said below each new picture, and below those of the classes.
+        self.answers: list[str] = []
+        self.notes: list[list[str]] = []
+        self._thumbnails: dict[str, str] = {}
+        self._upload: tuple[Upload, int] | None = None
+        self._changed: list[Callable[[], None]] = []
+        self._new_given: list[Callable[[], None]] = []
+        self._current: list[Callable[[], Picture | None]] = []
+        self._error: list[Callable[[ExplorerError], None]] = []
+        self._file: list[Callable[[bytes, str], None]] = []
+        self._saving: list[Callable[[], None]] = []
+        self.on_msg(self._receive)
+
+    # -- for whoever shows it --------------------------------------------------------------------------------------
+
+    def on_classes(self, call: Callable[[], None]) -> None:
+        """Call when a class, its name or its pictures were changed by the user."""
+        self._changed.append(call)
+
+    def on_new(self, call: Callable[[], None]) -> None:
+        """Call when :attr:`new_pictures` were changed by the user."""
+        self._new_given.append(call)
+
+    def on_current(self, call: Callable[[], Picture | None]) -> None:
+        """Ask this for the page's picture, when that is to be added."""
+        self._current.append(call)
+
+    def on_error(self, call: Callable[[ExplorerError], None]) -> None:
+        """Call with what is wrong with a file."""
+        self._error.append(call)
+
+    def on_file(self, call: Callable[[bytes, str], None]) -> None:
+        """Call with the content and the name of a file that is to be loaded."""
+        self._file.append(call)
+
+    def on_save(self, call: Callable[[], None]) -> None:
+        """Call when what there is to save is wanted; :meth:`download` gives it."""
+        self._saving.append(call)
+
+    def download(self, content: bytes, name: str) -> None:
+        """Hand the reader a file."""
+        self.send({"kind": "file", "name": name}, buffers=[content])
+
+    def use(self, classes: Sequence[PictureClass], new: Sequence[Picture] = ()) -> None:
+        """Other classes in place of these."""
+        self.classes = list(classes)
+        self.new_pictures, self.answers, self.notes = list(new), [], []
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Tell the front end what there is."""
+        notes = [*self.notes, *[[]] * len(self.classes)]
+        with self.hold_sync():
+            self.cards = [
+                {"name": each.name, "pictures": self._all_shown(each.pictures, said)}
+                for each, said in zip(self.classes, notes, strict=False)
+            ]
+            self.new = self._all_shown(self.new_pictures, self.answers)
+
+    def _all_shown(self, pictures: Sequence[Picture], notes: Sequence[str]) -> list[dict[str, str]]:
+        padded = [*notes, *[""] * len(pictures)]
+        return [self._shown(picture, note) for picture, note in zip(pictures, padded, strict=False)]
+
+    def _shown(self, picture: Picture, note: str) -> dict[str, str]:
+        if picture.digest not in self._thumbnails:
+            self._thumbnails[picture.digest] = thumbnail(picture, 144)
+        return {"thumbnail": self._thumbnails[picture.digest], "name": picture.name, "note": note}
+
+    # -- what the front end says -----------------------------------------------------------------------------------
+
+    def _receive(self, _widget: Any, content: Any, buffers: Sequence[Any] | None) -> None:
+        message: Mapping[str, Any] = content if isinstance(content, Mapping) else {}
+        where: Any = message.get("class")
+        match message.get("kind"):
+            case "add-class" if len(self.classes) < MAX_CLASSES:
+                self.classes.append(PictureClass(""))
+                self._told(0)
+            case "remove-class" if self._is_class(where):
+                del self.classes[where]
+                self._told(0)
+            case "name" if self._is_class(where) and isinstance(message.get("name"), str):
+                self.classes[where].name = " ".join(message["name"].split())[:_NAME_LENGTH]
+                self._told(where)
+            case "remove" if self._is_place(where) and is_count(message.get("picture")):
+                pictures = self._pictures(where)
+                if message["picture"] < len(pictures):
+                    del pictures[message["picture"]]
+                    self._told(where)
+            case "current" if self._is_place(where):
+                for call in self._current:
+                    self._add(where, call())
+            case "save" if self.can_save:
+                for give in self._saving:
+                    give()
+            case "begin" if self._is_place(where) or self._is_file(where):
+                self._begin(message, where)
+            case "piece":
+                self._take(message, list(buffers or []))
+            case "cancel":
+                self._stop(message.get("upload"))
+
+    def _is_class(self, where: Any) -> bool:
+        return is_count(where) and where < len(self.classes)
+
+    def _is_place(self, where: Any) -> bool:
+        return self._is_class(where) or (where == _NEW and self.takes_new and not isinstance(where, bool))
+
+    def _is_file(self, where: Any) -> bool:
+        return where == _FILE and not isinstance(where, bool)
+
+    def _pictures(self, where: int) -> list[Picture]:
+        return self.new_pictures if where == _NEW else self.classes[where].pictures
+
+    def _told(self, where: int) -> None:
+        if where == _NEW:
+            self.answers = []
+        else:
+            self.notes = []
+        self.refresh()
+        for call in self._new_given if where == _NEW else self._changed:
+            call()
+
+    def _add(self, where: int, picture: Picture | None) -> None:
+        """Put a picture into a class; one that is there already is not taken twice."""
+        pictures = self._pictures(where)
+        if picture is None or any(picture.digest == each.digest for each in pictures):
+            return
+        if len(pictures) >= MAX_PICTURES:
+            self._report(ExplorerError("experiment-too-many-pictures", limit=MAX_PICTURES))
+            return
+        pictures.append(picture)
+        self._told(where)
+
+    def _begin(self, message: Mapping[str, Any], where: int) -> None:
+        number, size, name = message.get("upload"), message.get("size"), message.get("name")
+        if not is_count(number) or not is_count(size):
+            return
+        if self._upload is not None:
+            self._stop(self._upload[0].number)
+        if where == _FILE and size > _MAX_FILE:
+            self.send({"kind": "stop", "upload": number})
+            self._report(ExplorerError("head-unreadable", file=clean_name(name) if isinstance(name, str) else ""))
+            return
+        if size > MAX_BYTES:
+            self.send({"kind": "stop", "upload": number})
+            self._report(ExplorerError("picture-too-many-bytes", megabytes=-(-size // 1024**2), limit=MAX_BYTES >> 20))
+            return
+        self._upload = Upload(number, size, clean_name(name) if isinstance(name, str) else ""), where
+        self.busy = True
+        self._go_on()
+
+    def _take(self, message: Mapping[str, Any], buffers: list[Any]) -> None:
+        if self._upload is None or message.get("upload") != self._upload[0].number:
+            if is_count(message.get("upload")):
+                self.send({"kind": "stop", "upload": message["upload"]})
+            return
+        if not self._upload[0].take(message.get("offset"), buffers):
+            self._stop(self._upload[0].number)
+            self._report(ExplorerError("picture-upload-broken"))
+            return
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._upload is None:
+            return
+        upload, where = self._upload
+        if len(upload.data) < upload.size:
+            self.send({"kind": "next", "upload": upload.number, "received": len(upload.data)})
+            return
+        self._stop(upload.number)
+        if where == _FILE:
+            for take in self._file:
+                take(bytes(upload.data), upload.name)
+            return
+        try:
+            picture = open_picture(bytes(upload.data), upload.name)
+        except ExplorerError as error:
+            self._report(error)
+            return
+        # The class may have been removed while its file was on the way.
+        if self._is_place(where):
+            self._add(where, picture)
+
+    def _stop(self, number: Any) -> None:
+        if self._upload is not None and self._upload[0].number == number:
+            self._upload = None
+            self.busy = False
+            self.send({"kind": "stop", "upload": number})
+
+    def _report(self, error: ExplorerError) -> None:
+        for call in self._error:
+            call(error)
