@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,8 @@ Work = Callable[["ExplorerModel", Report, Callable[[], bool]], Any]
 
 #: Results are kept until together they are larger than this; four traces of a ViT-B/16 are 120 MB.
 REMEMBERED_BYTES = 200_000_000
+#: Seconds between two words on how far a job is; more would only keep the page busy.
+_PACE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,8 +187,14 @@ class JobRunner:
 
     def _answer(self, asked: _Asked) -> None:
         job, request = asked.job, asked.job.request
+        told = float("-inf")
 
         def report(done: int, total: int) -> None:
+            nonlocal told
+            now = monotonic()
+            if now - told < _PACE and done < total:
+                return
+            told = now
             self._say(asked, lambda: asked.on_progress(done, total))
 
         def cancelled() -> bool:

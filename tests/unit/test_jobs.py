@@ -84,6 +84,20 @@ def test_a_job_gets_the_requests_model_and_says_how_far_it_is(heard: Heard) -> N
     assert heard.progress == [(3, 7)]
 
 
+def test_the_page_is_not_flooded_and_hears_of_the_end(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100, 200))
+    # Each look at the clock is 20 ms after the one before.
+    monkeypatch.setattr(jobs_module, "monotonic", lambda: next(clock) * 0.02)
+
+    def run(_model: Any, report: Any, _cancelled: Any) -> None:
+        for done in range(1, 9):
+            report(done, 8)
+
+    heard.submit(run)
+    heard.wait()
+    assert heard.progress == [(1, 8), (4, 8), (7, 8), (8, 8)]
+
+
 def test_the_latest_of_a_key_wins_and_the_first_is_asked_to_stop(heard: Heard) -> None:
     first, second, third = Gated(1), Gated(2).opened(), Gated(3).opened()
     heard.submit(first)
