@@ -233,6 +233,7 @@ function render({ model, el }) {
     const of = new Int32Array(bytes.slice().buffer);
     view.places = placesOf(of, run.prefix.length, run.grid[0] * run.grid[1]);
     shownLayer = Math.min(model.get("layer"), run.layers - 1);
+    if (run.opened >= 0) store.keep(run.opened, byteArray(model.get("opened")));
   }
 
   function readSummaries() {
@@ -272,7 +273,7 @@ function render({ model, el }) {
   }
 
   const kinds = {
-    run: "run", places: "run", image: "image", mime: "image", highs: "summaries", distances: "summaries",
+    run: "run", opened: "run", places: "run", image: "image", mime: "image", highs: "summaries", distances: "summaries",
     layer: "layer", head: "head", token: "token", direction: "draw", log: "colors", per_head: "colors",
     labels: "words", stem: "stem", wall: "wall", wall_shape: "wall", wall_kind: "sort", wall_order: "sort",
   };

@@ -24,6 +24,8 @@ ROLLOUT = -2
 
 #: Runs with fewer attention weights than these are summarised at once; larger ones beside the page's own work.
 _AT_ONCE = 2_000_000
+#: A layer with fewer of them comes along with its run; a larger one is sent when the browser asks for it.
+_SENT_AT_ONCE = 500_000
 
 
 class AttentionView(ExplorerWidget):
@@ -65,8 +67,10 @@ class AttentionView(ExplorerWidget):
     stem = traitlets.Unicode("attention").tag(sync=True)
 
     #: The run's sizes: ``key`` (another number for another run), ``layers heads tokens dim grid prefix rollout``,
-    #: and ``uniform``, the distance of a head that looks everywhere alike.
+    #: ``uniform``, the distance of a head that looks everywhere alike, ``opened``, the layer that comes along, or -1.
     run = traitlets.Dict(read_only=True).tag(sync=True)
+    #: That layer as it is sent when it is asked for, its arrays one after the other.
+    opened = traitlets.Bytes(b"", read_only=True).tag(sync=True)
     #: (N,) int32: every patch token's place on the photo.
     places = traitlets.Bytes(b"", read_only=True).tag(sync=True)
     image = traitlets.Bytes(b"", read_only=True).tag(sync=True)
@@ -110,6 +114,7 @@ class AttentionView(ExplorerWidget):
         """
         self._key += 1
         layers = self._layers = AttentionLayers(trace)
+        opened = min(layer, len(trace.q) - 1) if layers.weights <= _SENT_AT_ONCE * len(trace.q) else -1
         with self.hold_sync(), self.hold_trait_notifications():
             self.set_trait(
                 "run",
@@ -123,8 +128,10 @@ class AttentionView(ExplorerWidget):
                     "prefix": list(trace.prefix_names),
                     "rollout": trace.num_tokens <= MAX_ROLLOUT_TOKENS,
                     "uniform": layers.uniform_distance,
+                    "opened": opened,
                 },
             )
+            self.set_trait("opened", b"" if opened < 0 else b"".join(_layer_bytes(layers, opened)))
             self.set_trait("places", trace.patch_index.astype(np.int32).tobytes())
             self.set_trait("image", bytes(image))
             self.set_trait("mime", mime)
@@ -240,11 +247,7 @@ class AttentionView(ExplorerWidget):
                 threading.Thread(target=self._roll_out, args=arguments, daemon=True).start()
 
     def _send_layer(self, layers: AttentionLayers, layer: int) -> None:
-        summary = layers.summary(layer)
-        q, k = layers.trace.q[layer], layers.trace.k[layer]
-        highs = np.array([summary.high, summary.mean_high, *summary.head_highs], dtype=np.float32)
-        arrays = (np.ascontiguousarray(array, dtype=np.float32) for array in (q, k, summary.log_sum_exp, highs))
-        self.send({"kind": "layer", "key": self._key, "layer": layer}, buffers=[array.tobytes() for array in arrays])
+        self.send({"kind": "layer", "key": self._key, "layer": layer}, buffers=_layer_bytes(layers, layer))
 
     def _roll_out(self, layers: AttentionLayers, key: int, layer: int, deliver: Deliver) -> None:
         matrix = layers.rollout(layer)
@@ -281,3 +284,12 @@ class AttentionView(ExplorerWidget):
         if self._layers is None:
             raise ValueError("nothing is shown yet")
         return draw(self, self._layers, width)
+
+
+def _layer_bytes(layers: AttentionLayers, layer: int) -> list[bytes]:
+    """``q``, ``k`` and every query's log-sum-exp of a layer, and where its scales end."""
+    summary = layers.summary(layer)
+    q, k = layers.trace.q[layer], layers.trace.k[layer]
+    highs = np.array([summary.high, summary.mean_high, *summary.head_highs], dtype=np.float32)
+    arrays = (np.ascontiguousarray(array, dtype=np.float32) for array in (q, k, summary.log_sum_exp, highs))
+    return [array.tobytes() for array in arrays]

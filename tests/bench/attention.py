@@ -61,6 +61,8 @@ W.VBox([dashboard, layer, head, figure])
 #: Notes when the first listener heard of an event, when a picture changed last, and what the page sends.
 WATCH = """
 window.bench = { event: 0, ours: 0, plain: 0, sent: 0 };
+// The layer that is drawn, which may not be the one that was asked for yet.
+window.shownLayer = () => document.querySelector(".vxa-photo .vxw-title").textContent.match(/Layer (\\d+)/)?.[1];
 for (const name of ["drawImage", "fillRect", "strokeRect", "fillText", "stroke", "fill", "putImageData", "clearRect"]) {
   const plain = CanvasRenderingContext2D.prototype[name];
   CanvasRenderingContext2D.prototype[name] = function (...given) {
@@ -82,7 +84,8 @@ WebSocket.prototype.send = function (...given) { bench.sent += 1; return send.ap
 """
 
 #: Nothing has changed for a while, and something has since the event.
-SETTLED = "([what, quiet]) => bench[what] > bench.event && performance.now() - bench[what] > quiet"
+SETTLED = """([what, quiet]) => bench[what] > bench.event && performance.now() - bench[what] > quiet
+    && (what === "plain" || shownLayer() === document.querySelector(".vx-layer output").textContent)"""
 QUIET = 500
 
 

@@ -178,23 +178,37 @@ def test_heads_mean_and_rollout_are_opened_from_the_strip(shown: AttentionPage, 
     expect_strongest(shown, trace.blocks[0].attention[:, 1 + 49].mean(axis=0))
 
 
-def test_the_wall_opens_a_layer_which_is_sent_once(shown: AttentionPage, trace: Trace) -> None:
+def test_the_wall_opens_a_layer(shown: AttentionPage, trace: Trace) -> None:
     wall = shown.pane("wall")
     wall.focus()
     shown.page.keyboard.press("ArrowDown")
     assert shown.front_end.get("attention", "layer") == 1
-    # Until the layer is there, the one before stays.
-    assert shown.title("photo").startswith("Layer 1")
-    shown.answer()
+    # Layers of a small run were asked for before they were wanted; the first came along with the run.
+    assert sorted(shown.layers_asked()) == [1, 2]
     assert shown.title("photo").startswith("Layer 2, head 1")
-    wall.focus()
-    shown.page.keyboard.press("ArrowUp")
-    shown.page.keyboard.press("ArrowDown")
-    assert shown.title("photo").startswith("Layer 2, head 1")
-    # Those beside it are asked for as well, so that they are there when they are wanted; each of them once.
-    assert shown.layers_asked() == [0, 1, 2]
     hover_patch(shown, 0, 4)
     expect_strongest(shown, trace.blocks[1].attention[0, 5])
+
+
+def test_a_layer_is_sent_once_and_until_then_the_one_before_stays(front_end: FrontEnd) -> None:
+    trace = opinionated_trace("vit_base_patch16_224", depth=4)
+    shown = AttentionPage(front_end, trace)
+    shown.element.locator(".vx-layer input[type=range]").focus()
+    shown.page.keyboard.press("End")
+    assert shown.front_end.get("attention", "layer") == 3
+    assert shown.title("photo").startswith("Layer 1, head 1")
+    assert shown.element.locator(".vx-layer output").inner_text() == "4"
+    shown.answer()
+    assert shown.title("photo").startswith("Layer 4, head 1")
+    hover_patch(shown, 5, 4)
+    expect_strongest(shown, trace.blocks[3].attention[0, 1 + 5 * 14 + 4])
+    shown.answer()
+    for key in ("Home", "End"):
+        shown.element.locator(".vx-layer input[type=range]").focus()
+        shown.page.keyboard.press(key)
+    assert shown.title("photo").startswith("Layer 4, head 1")
+    # Its neighbour was asked for with it.
+    assert sorted(shown.layers_asked()) == [1, 2, 3]
 
 
 def test_sliders_draw_what_is_there_before_they_tell_it(shown: AttentionPage, trace: Trace) -> None:

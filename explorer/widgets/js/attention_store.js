@@ -45,6 +45,20 @@ export class AttentionStore {
     return true;
   }
 
+  /**
+   * A layer that came along with its run: q, k, log-sum-exps and the ends of its scales, one after the other.
+   * @param {number} layer
+   * @param {Uint8Array} bytes
+   */
+  keep(layer, bytes) {
+    const { key, heads, tokens, dim } = this.run;
+    const sizes = [heads * tokens * dim, heads * tokens * dim, heads * tokens, 2 + heads];
+    if (this.layers.has(layer) || bytes.length !== 4 * sizes.reduce((sum, size) => sum + size)) return;
+    let at = 0;
+    const arrays = sizes.map((size) => bytes.slice(4 * at, 4 * (at += size)));
+    this.receive({ kind: "layer", key, layer }, arrays);
+  }
+
   /** @param {Float32Array} highs (layers, 2 + heads) */
   setHighs(highs) {
     const before = this.highs;
