@@ -36,14 +36,17 @@ function render({ model, el }) {
     mark();
   };
 
-  // The stage that is read is the last one whose top has passed the upper third of the window.
+  // The stage that is read is the last one whose top has passed the upper third of the window, or a bar that reaches
+  // below that (in JupyterLab, or with much to say).
   const mark = () => {
+    const bar = el.closest(".vx-bar")?.getBoundingClientRect().bottom ?? 0;
+    const line = Math.max(window.innerHeight / 3, bar + 24);
     let current = "";
     for (const id of links.keys()) {
       const place = section(id);
       // In teaching mode all but one are hidden.
       const top = place?.getClientRects().length ? place.getBoundingClientRect().top : undefined;
-      if (top !== undefined && (current === "" || top < window.innerHeight / 3)) current = id;
+      if (top !== undefined && (current === "" || top < line)) current = id;
     }
     for (const [id, link] of links) {
       if (id !== current) link.removeAttribute("aria-current");

@@ -112,15 +112,29 @@ def test_a_model_that_cannot_be_shown_is_refused_in_words(page: Page, name: str,
 
 
 def test_without_network_a_model_can_be_seen_with_random_weights(page: Page) -> None:
+    place = "() => document.querySelector('.vx-stage-overview').getBoundingClientRect().top"
+    before = page.evaluate(place)
     page.locator(".vx-model select").select_option(label="Other model …")
     field = page.locator(".vx-other-model input")
     field.fill("vit_tiny_patch16_224.augreg_in21k_ft_in1k")
     field.press("Enter")
     expect(page.locator(".vx-error")).to_contain_text("HF_HUB_OFFLINE")
+    # Neither the field nor what is said pushes the page down.
+    assert page.evaluate(place) == before
     page.get_by_role("button", name="Show its architecture with random weights").click()
     expect(page.locator(".vx-facts")).to_contain_text("N = 196")
     expect(page.locator(".vx-notice")).to_contain_text("random weights")
+    assert page.evaluate(place) == before
     expect(stage(page, "attention").locator(".vx-shapes")).to_contain_text("3 × 197 × 197")
+
+
+def test_the_bar_stays_in_sight(any_page: Page) -> None:
+    link = any_page.locator(".vx-nav [data-stage=classification]")
+    link.click()
+    expect(any_page.locator(".vx-stage-classification h2")).to_be_in_viewport()
+    expect(link).to_have_attribute("aria-current", "true")
+    expect(any_page.locator(".vx-status")).to_be_in_viewport()
+    expect(any_page.locator(".vx-upload")).to_be_in_viewport()
 
 
 def test_the_contents_lead_to_a_stage_and_mark_it(page: Page) -> None:
