@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.numerics import Array, softmax
+from explorer.trace import Trace
 
-__all__ = ["AnswerRow", "answer_rows", "rearranged"]
+__all__ = ["AnswerRow", "answer_rows", "rearranged", "token_changes"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,3 +101,27 @@ def rearranged(
     shuffled = tiles.reshape(rows * cols, height, width, -1)[np.asarray(order)]
     back = shuffled.reshape(rows, cols, height, width, -1).swapaxes(1, 2)
     return np.ascontiguousarray(back.reshape(rows * height, cols * width, -1))
+
+
+def token_changes(before: Trace, after: Trace, order: Sequence[int] | NDArray[np.int64]) -> Array:
+    """How far the last layer's token of every patch has moved from one run to another.
+
+    Parameters
+    ----------
+    before : Trace
+        With the patches in order.
+    after : Trace
+        With patch ``order[n]`` at place ``n``.
+    order : (N,) ints
+
+    Returns
+    -------
+    (N,) array
+        Length of the difference as a share of the token's own length, in the order of the photo.
+    """
+    start = before.num_prefix
+    one = before.z[-1][start:].astype(np.float64)
+    other = after.z[-1][start:][np.argsort(order)]
+    lengths = np.linalg.norm(one, axis=1)
+    moved: Array = (np.linalg.norm(other - one, axis=1) / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
+    return moved

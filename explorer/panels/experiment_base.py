@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,9 +11,10 @@ import numpy as np
 
 from explorer.errors import ExplorerError, MessageValue
 from explorer.interventions import Intervention
-from explorer.jobs import Job, Report
+from explorer.jobs import Job
 from explorer.panels.base import box, html, token_name
 from explorer.panels.experiment_answers import class_name, percent
+from explorer.panels.experiment_parts import Experiment, RunningBox, button
 from explorer.state import ExplorerState
 from explorer.texts import catalogue, error_text, text
 from explorer.trace import Trace
@@ -22,31 +22,9 @@ from explorer.tracer import TraceRequest
 from explorer.widgets.choice import Choice
 
 if TYPE_CHECKING:
-    from explorer.models import ExplorerModel
+    pass
 
 __all__ = ["Experiment", "ExperimentPanel", "button"]
-
-_MEGABYTE = 1_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """What a panel wants to have worked out.
-
-    Parameters
-    ----------
-    run : callable
-        ``run(model, report, cancelled)`` in a thread of its own: gives the result. ``report(done, total)`` tells how
-        far it is, ``cancelled()`` whether it is still wanted. It must not touch a widget.
-    options : hashable
-        All that the result depends on besides the picture, its crop, the model and the sizes.
-    remembered : bool
-        Whether the same question may be answered with the result of before.
-    """
-
-    run: Callable[[ExplorerModel, Report, Callable[[], bool]], Any]
-    options: Hashable = ()
-    remembered: bool = True
 
 
 class ExperimentPanel(W.VBox):
@@ -90,12 +68,11 @@ class ExperimentPanel(W.VBox):
         self._run = button(self._guarded(self.start), "vx-experiment-run", "vx-primary-button")
         self._stop = button(self._guarded(self.stop), "vx-experiment-stop")
         self._reset = button(self._guarded(self.reset), "vx-experiment-reset")
-        self._progress = html("vx-experiment-progress")
-        self._running_box = box(self._progress, self._stop, classes=["vx-experiment-running"])
+        self._running_box = RunningBox(self._stop)
         self._failure = html("vx-experiment-failure")
         self._everywhere = Choice(kind="segments", options=[{"value": "own", "label": ""}], value="own")
         self._everywhere.add_class("vx-experiment-everywhere")
-        self._everywhere.observe(lambda change: self._follow(change["new"] == "changed"), names="value")
+        self.listen(self._everywhere, "value", lambda value: self._follow(value == "changed"))
         self._body = box(classes=["vx-experiment-body"])
         super().__init__([self._words, self._body])
         for css in ("vx-experiment", f"vx-experiment-{self.name}"):
@@ -145,11 +122,8 @@ class ExperimentPanel(W.VBox):
         return class_name(self.state.labels, index, self.state.language)
 
     def place_name(self, patch: int) -> str:
-        """*patch 12 (row 1, column 4)*: a place of the grid, whether or not the shown run has a token for it."""
-        trace = self.state.trace
-        if trace is None:
-            return str(patch)
-        row, col = divmod(patch, trace.grid[1])
+        """*patch 12 (row 1, column 4)*: a place of the grid, with or without a token in the shown run."""
+        row, col = divmod(patch, 1 if self.state.trace is None else self.state.trace.grid[1])
         return text("page.token-patch", self.state.language, patch=patch, row=row, col=col)
 
     def token_name(self, token: int) -> str:
@@ -216,8 +190,7 @@ class ExperimentPanel(W.VBox):
             self._built = True
         if first or "language" in changes:
             self._say()
-        key = self.request.key
-        anew = key != self._key
+        key, anew = self.request.key, self.request.key != self._key
         if anew:
             self._key = key
             self._drop(trace)
@@ -329,9 +302,10 @@ class ExperimentPanel(W.VBox):
         trace = self.state.trace
         self._running = False
         self._hide_progress()
-        self._body.remove_class("vx-is-stale")
-        if trace is None:
+        if trace is None or self.request.key != self._key:
+            # Out of view the input has changed; what belongs to it is asked for when the experiment is seen again.
             return
+        self._body.remove_class("vx-is-stale")
         self.result = result
         self._quietly(lambda: self.show(trace, result))
         if self._following:
@@ -365,25 +339,15 @@ class ExperimentPanel(W.VBox):
             self.result = None
 
     def _show_progress(self, done: int, total: int) -> None:
-        if not self._running:
-            return
-        bar = f"<progress max='{total}' value='{done}'></progress>" if total else "<progress></progress>"
-        # Bytes are counted by the million; nothing else that is worked out has so many parts.
-        if total > _MEGABYTE:
-            words = self.say("downloading", done=done // _MEGABYTE, total=total // _MEGABYTE)
-        else:
-            words = self.say("progress", done=done, total=total) if total else self.say("working")
-        self._progress.value = f"<span role='status'>{bar} {escape(words)}</span>"
-        self._running_box.add_class("vx-is-running")
+        if self._running:
+            self._running_box.tell(done, total, self.say)
 
     def _hide_progress(self) -> None:
-        self._running_box.remove_class("vx-is-running")
+        self._running_box.rest()
 
     # -- all stages ------------------------------------------------------------------------------------------------
 
     def _follow(self, wanted: bool) -> None:
-        if self._quiet:
-            return
         self._following = wanted
         change = (self.intervention() or None) if wanted else None
         if self.state.intervention != change:
@@ -434,12 +398,3 @@ class ExperimentPanel(W.VBox):
                 self.state.report(error)
 
         return guarded
-
-
-def button(on_click: Callable[[Any], None], *classes: str) -> W.Button:
-    """A button of the page; its words are set with the language."""
-    widget = W.Button()
-    for name in ("vx-plain-button", *classes):
-        widget.add_class(name)
-    widget.on_click(on_click)
-    return widget

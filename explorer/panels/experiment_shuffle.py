@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.experiments import shuffle_patches
-from explorer.figures.experiments import answer_rows, rearranged
+from explorer.figures.experiments import answer_rows, rearranged, token_changes
+from explorer.figures.matrix import Axis, MatrixFigure, Scale
 from explorer.figures.patches import under_grid
 from explorer.images import Cropping, display_crop, encode_image
 from explorer.interventions import OWN, Intervention
@@ -22,7 +23,7 @@ from explorer.panels.experiment_base import Experiment, ExperimentPanel, button
 from explorer.panels.numbers import difference
 from explorer.state import ExplorerState
 from explorer.trace import Trace
-from explorer.widgets import PatchView
+from explorer.widgets import MatrixView, PatchView
 from explorer.widgets.choice import Choice
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ class ShufflePanel(ExperimentPanel):
             for col in ("before", "after")
         }
         self._titles = {row: html("vx-compare-title") for row in ("with", "without")}
+        self._tokens = {row: MatrixView(max_size=260) for row in self._titles}
         self._verdicts = {row: html("vx-fact", "vx-verdict", f"vx-shuffle-verdict-{row}") for row in self._titles}
+        self._tokens_words = html("vx-fact", "vx-compare-photo")
         # Of the changed runs, the one that all stages may show.
         self._which = Choice(kind="segments", options=[{"value": "with", "label": ""}], value="with")
         self.listen(self._which, "value", lambda _: self._choose_run())
@@ -70,6 +73,7 @@ class ShufflePanel(ExperimentPanel):
             for row in self._titles:
                 said = [self._verdicts[row]] if col == "after" else []
                 cells.append(box(self._answers[row, col], *said, classes=["vx-compare-cell"]))
+        cells += [self._tokens_words, *self._tokens.values()]
         return (
             self.controls(self._again, self._mirror),
             box(*cells, classes=["vx-compare"]),
@@ -91,6 +95,9 @@ class ShufflePanel(ExperimentPanel):
         self._photos["after"].hint = say("hint")
         for row, title in self._titles.items():
             title.value = f"<h4>{escape(say(row))}</h4>"
+        self._tokens_words.value = f"<h4>{escape(say('tokens-title'))}</h4><p>{escape(say('tokens'))}</p>"
+        for view in self._tokens.values():
+            view.language = self.state.language
         self._which.label = say("which")
         self._which.show([{"value": row, "label": say(row)} for row in self._titles], self._which.value)
 
@@ -120,26 +127,28 @@ class ShufflePanel(ExperimentPanel):
             against = before if col == "after" else None
             rows = answer_rows(run.logits, against=against, keep=[top] if top >= 0 else [])
             self._answers[row, col].value = answer_html(rows, labels, language, own=top)
-        self._verdicts["with"].value = f"<p>{escape(self.verdict(result.original, result.shuffled))}</p>"
+        moved = not _in_order(result.order)
+        verdict = self.verdict(result.original, result.shuffled) if moved else self.say("nothing-moved")
+        self._verdicts["with"].value = f"<p>{escape(verdict)}</p>"
         said = self.say(
             "verdict-without",
             tokens=difference(result.largest_difference),
             logits=difference(result.largest_logit_difference),
         )
         self._verdicts["without"].value = f"<p>{escape(said)}</p>"
-        self._which.layout.display = None if self.intervention() else "none"
+        self._show_tokens(runs, result)
 
     def reset_controls(self, trace: Trace) -> None:
-        """The first shuffle again."""
+        """The photo as it is, for a permutation of one's own."""
         self._seed = 0
-        self._order = _random_order(trace, self._seed)
+        self._order = tuple(range(trace.grid[0] * trace.grid[1]))
         self._photos["after"].marked = []
         self._which.value = "with"
 
     def intervention(self) -> Intervention | None:
         """The shuffled run, with 𝑬_pos or without."""
         positions = OWN if self._which.value == "with" else None
-        return Intervention(permutation=self._order, pos_embed=positions) if self._order else None
+        return Intervention(permutation=None if _in_order(self._order) else self._order, pos_embed=positions)
 
     # -- what the reader does --------------------------------------------------------------------------------------
 
@@ -176,6 +185,23 @@ class ShufflePanel(ExperimentPanel):
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
+    def _show_tokens(self, runs: dict[tuple[str, str], Trace], result: ShuffleResult) -> None:
+        """By how much each patch's token has changed: both pictures on one scale."""
+        changes = {row: token_changes(runs[row, "before"], runs[row, "after"], result.order) for row in self._titles}
+        most = max(float(values.max()) for values in changes.values())
+        # Where nothing was moved there is no change, and no scale of its own.
+        scale = Scale(low=0.0, high=most if most > 0 else 1.0, label=self.say("change-of-token"))
+        for row, values in changes.items():
+            figure = MatrixFigure(
+                values=values.reshape(result.original.grid),
+                rows=Axis(name=self.say("row")),
+                cols=Axis(name=self.say("col")),
+                scale=scale,
+                title=self.say(row),
+                stem=f"experiments-shuffle-tokens-{row}",
+            )
+            self._tokens[row].show(figure)
+
     def _show_photos(self, result: ShuffleResult) -> None:
         picture, trace = self.state.picture, result.original
         sharp = trace.image
@@ -186,6 +212,10 @@ class ShufflePanel(ExperimentPanel):
             shown = sharp if order is None else rearranged(sharp, trace.grid, order)
             self._photos[key].show_image(encode_image(shown, "jpeg"), "image/jpeg", grid=trace.grid)
             self._photos[key].stem = f"experiments-shuffle-{key}"
+
+
+def _in_order(order: Sequence[int] | NDArray[np.int64]) -> bool:
+    return bool(np.array_equal(order, np.arange(len(order))))
 
 
 def _cropping(trace: Trace) -> Cropping:

@@ -131,7 +131,8 @@ class SizesPanel(ExperimentPanel):
     def show(self, trace: Trace, result: tuple[_Model, ...]) -> None:
         """The tables, and the row whose positions are opened."""
         photo = self._photo(result[0].spec)
-        self._tables.value = "".join(self._table(model, photo, first=place == 0) for place, model in enumerate(result))
+        tables = "".join(self._table(model, photo, first=place == 0) for place, model in enumerate(result))
+        self._tables.value = f"{tables}<p class='vx-quiet vx-sizes-note'>{escape(self.say('time-note'))}</p>"
         rows = result[0].result.rows
         names = [_key(row) for row in rows]
         if self._opened not in names:

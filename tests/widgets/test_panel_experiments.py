@@ -245,6 +245,7 @@ def test_two_presses_swap_two_patches(shuffle: Any, state: ExplorerState) -> Non
 
 def test_mirror_again_and_reset(shuffle: Any, state: ExplorerState) -> None:
     first = shuffle._order
+    shuffle._which.value = "without"
     shuffle._mirror.click()
     settled(state)
     assert shuffle.result.order[:4].tolist() == [3, 2, 1, 0]
@@ -252,7 +253,33 @@ def test_mirror_again_and_reset(shuffle: Any, state: ExplorerState) -> None:
     assert shuffle._order != first
     shuffle._reset.click()
     settled(state)
-    assert tuple(shuffle.result.order) == first
+    assert shuffle.result.order.tolist() == list(range(16))
+    assert "No patch has moved" in shuffle._verdicts["with"].value
+    assert not shown(shuffle.switch)  # with E_pos and in order, it is the model's own run
+    shuffle._press(0)
+    shuffle._press(15)
+    settled(state)
+    assert shuffle.intervention() == Intervention(permutation=[15, *range(1, 15), 0])
+
+
+def test_tokens_are_the_same_without_positions_alone(shuffle: Any) -> None:
+    result = shuffle.result
+    moved = {row: view.figure for row, view in shuffle._tokens.items()}
+    assert moved["without"].values.max() < 1e-5
+    assert moved["with"].scale == moved["without"].scale
+    place = int(np.flatnonzero(result.order == 6)[0])
+    one, other = result.original.z[-1][1 + 6], result.shuffled.z[-1][1 + place]
+    expected = np.linalg.norm(other - one) / np.linalg.norm(one)
+    assert expected > 1e-3
+    assert moved["with"].values.ravel()[6] == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_result_for_what_is_gone_is_not_shown(shuffle: Any, state: ExplorerState) -> None:
+    before = shuffle._answers["with", "after"].value
+    shuffle._key = "of another picture"
+    shuffle._done(None)
+    assert shuffle._answers["with", "after"].value == before
+    assert shuffle.result is not None
 
 
 def test_the_shuffled_run_without_positions_reaches_all_stages(shuffle: Any, state: ExplorerState) -> None:
