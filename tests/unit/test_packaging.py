@@ -48,6 +48,12 @@ def test_conda_environment_has_the_names_and_bounds_of_pyproject() -> None:
     assert "-e ." in by_pip
 
 
+def test_no_dependency_is_named_twice() -> None:
+    for listed in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()):
+        names = [canonicalize_name(Requirement(line).name) for line in listed]
+        assert len(names) == len(set(names)), sorted(names)
+
+
 @pytest.mark.parametrize("extra", ["lab", "test", "dev"])
 def test_tested_versions_lie_within_the_bounds(extra: str) -> None:
     versions = pinned()
