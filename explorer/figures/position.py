@@ -123,6 +123,7 @@ def wave_chart(
     x_title: str,
     y_title: str,
     position: int | None = None,
+    window: range | None = None,
     color: str = "#c4006a",
 ) -> dict[str, Any]:
     """Column ``dimension`` of a table as a wave over the patch's number x, as plotly's JSON.
@@ -138,16 +139,19 @@ def wave_chart(
     name, x_title, y_title : str
     position : int, optional
         The place that is picked, marked by a ring.
+    window : range, optional
+        The places that are in sight; all by default.
     color : str
     """
     values = table[:, dimension].astype(np.float64).tolist()
+    window = range(len(values)) if window is None else window
     traces: list[dict[str, Any]] = [
         {
             "type": "scatter",
             "x": list(range(len(values))),
             "y": values,
             # Dots as well while they can be told apart: the table has values at whole x only.
-            "mode": "lines+markers" if len(values) <= 64 else "lines",
+            "mode": "lines+markers" if len(window) <= 96 else "lines",
             "name": name,
             "line": {"color": color, "width": 2},
             "marker": {"size": 5, "color": color},
@@ -178,7 +182,7 @@ def wave_chart(
             "title": {"text": x_title},
             "showgrid": False,
             "zeroline": False,
-            "range": [-0.5, len(values) - 0.5],
+            "range": [window.start - 0.5, window.stop - 0.5],
         },
         "yaxis": {
             "title": {"text": y_title},

@@ -30,6 +30,7 @@ __all__ = [
     "slide_tables",
     "table_scales",
     "wave_of",
+    "wave_window",
     "zero_rows",
 ]
 
@@ -38,6 +39,8 @@ Table = NDArray[np.float32]
 PositionKind = Literal["learned", "none", "sinusoidal-1d", "sinusoidal-2d"]
 #: The setting of slides 15 and 17.
 SLIDE_GRID, SLIDE_DIM = (24, 24), 256
+#: More waves than these run into each other on a chart of a third of the page; then so many places are drawn.
+_MOST_WAVES, _PLACES = 40, 96
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -187,6 +190,28 @@ def wave_of(table: Literal["1d", "2d"], dimension: int, dim: int) -> Wave:
         # The slides call 10000^(2i/D) the wavelength; a sine of x / s comes round after 2π s.
         wavelength=2 * math.pi * BASE ** (2 * pair / width),
     )
+
+
+def wave_window(count: int, dimension: int, dim: int, place: int | None) -> range:
+    """The places of a dimension that a chart can show as a wave: all, or those around the picked one.
+
+    Parameters
+    ----------
+    count : int
+        N.
+    dimension, dim : int
+        d and D.
+    place : int or None
+        The picked place; the first ones are shown without one.
+
+    Returns
+    -------
+    range
+    """
+    if dim % 2 or count / wave_of("1d", dimension, dim).wavelength <= _MOST_WAVES:
+        return range(count)
+    first = min(max((place or 0) - _PLACES // 2, 0), count - _PLACES)
+    return range(first, first + _PLACES)
 
 
 def zero_rows(arrays: ModelArrays) -> tuple[int, ...]:

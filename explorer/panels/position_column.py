@@ -10,7 +10,7 @@ import ipywidgets as W
 
 from explorer.figures import position as figures
 from explorer.figures.matrix import Axis, Scale
-from explorer.figures.position_tables import PositionTables, wave_of
+from explorer.figures.position_tables import PositionTables, wave_of, wave_window
 from explorer.formulas import formula
 from explorer.panels.base import box, html
 from explorer.panels.numbers import size
@@ -151,14 +151,18 @@ class TableColumn:
             return
         say, tables = self._say, self._tables
         self._wave_words.value = f"<h4>{escape(self._name)}</h4><p>{escape(self._wave_name(dimension))}</p>"
+        count = len(self.table)
+        window = wave_window(count, dimension, tables.dim, place)
+        part = {"first": window.start, "last": window.stop - 1, "count": count}
         wave = figures.wave_chart(
             self.table,
             dimension,
             scale,
             name=self._name,
-            x_title=say("wave-axis"),
+            x_title=say("wave-axis") if len(window) == count else say("wave-axis-part", **part),
             y_title=say("wave-value", d=dimension),
             position=place,
+            window=window,
         )
         self._wave.show(wave, say("wave-alt", name=self._name, d=dimension), stem=f"{stem}-wave")
         figure = figures.grid_figure(

@@ -153,6 +153,22 @@ def test_the_wave_is_the_column_of_the_table(trace: Trace) -> None:
     assert figure.layout.yaxis.range[1] >= scale.high
 
 
+def test_waves_that_would_run_into_each_other_are_shown_in_part() -> None:
+    window = position_tables.wave_window
+    assert window(64, 0, 192, 36) == range(64)
+    assert window(576, 255, 256, 300) == range(576)  # a long wave is seen best as a whole
+    part = window(576, 0, 256, 300)
+    assert len(part) == 96
+    assert 300 in part
+    assert window(576, 0, 256, None) == window(576, 0, 256, 3) == range(96)
+    assert window(576, 0, 256, 575) == range(480, 576)
+    assert window(576, 0, 255, 300) == range(576)  # no sinusoid has so many dimensions
+    table = sinusoidal_1d(576, 256)
+    chart = figures.wave_chart(table, 0, symmetric_scale(table), name="n", x_title="x", y_title="y", window=part)
+    assert chart["layout"]["xaxis"]["range"] == [part.start - 0.5, part.stop - 0.5]
+    assert len(chart["data"][0]["y"]) == 576  # all of it is there
+
+
 @pytest.mark.parametrize(("key", "dim"), [("1d", 24), ("2d", 24), ("1d", 256), ("2d", 256)])
 def test_what_is_said_of_a_wave_makes_the_column(key: str, dim: int) -> None:
     rows, cols = 5, 7
