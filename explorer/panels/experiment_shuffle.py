@@ -130,11 +130,11 @@ class ShufflePanel(ExperimentPanel):
         moved = not _in_order(result.order)
         verdict = self.verdict(result.original, result.shuffled) if moved else self.say("nothing-moved")
         self._verdicts["with"].value = f"<p>{escape(verdict)}</p>"
-        said = self.say(
-            "verdict-without",
-            tokens=difference(result.largest_difference),
-            logits=difference(result.largest_logit_difference),
-        )
+        largest = {"tokens": difference(result.largest_difference)}
+        if own is None:
+            said = self.say("verdict-without-no-classes", **largest)
+        else:
+            said = self.say("verdict-without", **largest, logits=difference(result.largest_logit_difference))
         self._verdicts["without"].value = f"<p>{escape(said)}</p>"
         self._show_tokens(runs, result)
 
