@@ -28,6 +28,10 @@ function render({ model, el }) {
     if (document.documentElement.hasAttribute("data-vit-explorer")) {
       document.documentElement.lang = language;
       document.title = model.get("title");
+      // The parts of the page, for those who jump between them.
+      for (const [part, role] of [["bar", "banner"], ["stages", "main"]]) {
+        el.closest(".vx")?.querySelector(`.vx-${part}`)?.setAttribute("role", role);
+      }
     }
   };
   model.on("change:language", apply);

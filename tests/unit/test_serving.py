@@ -6,17 +6,19 @@ import gzip
 import json
 import re
 import socket
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import segno
 import tornado.httpclient
 import tornado.web
+from jupyter_core.paths import jupyter_path
 from tornado.httpserver import HTTPServer
 
 from explorer.errors import ExplorerError
 from explorer.serving.addresses import Addresses, bind, qr_code
-from explorer.serving.frontend import build_bundle
+from explorer.serving.frontend import build_bundle, recorded_scripts
 from explorer.serving.handlers import PackedFileHandler
 from explorer.serving.lab import copy_notebooks, lab_command
 from explorer.serving.server import ServeOptions
@@ -137,6 +139,17 @@ def test_scripts_are_joined_so_that_none_runs_into_the_next(tmp_path: Path) -> N
     bundle = build_bundle({"static": ["a.js", "missing.js", "b.js"]}, {"static": [str(tmp_path)]})
     assert bundle.plain == b"globalThis.a = 1 // no line end, no semicolon\n;(() => { globalThis.b = 2 })()"
     assert gzip.decompress(bundle.packed) == bundle.plain
+
+
+def test_a_slow_kernel_is_given_a_minute_to_tell_its_widgets() -> None:
+    """The number is in the widget manager of the Voilà that is installed, and nowhere else in the front end."""
+    roots = {
+        "static": [str(files("voila") / "static"), *jupyter_path("voila", "templates", "base", "static")],
+        "labextensions": [*jupyter_path("labextensions"), *jupyter_path("voila", "labextensions")],
+    }
+    bundle = build_bundle(recorded_scripts(), roots)
+    waits = re.findall(rb'"Control comm did not respond in time"\)*,(\w+)\)', bundle.plain)
+    assert waits == [b"6e4"]
 
 
 async def test_files_are_packed_once_and_nothing_else_is_reached(tmp_path: Path) -> None:

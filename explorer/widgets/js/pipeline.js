@@ -38,10 +38,13 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
     const linked = target !== undefined && leads(stage);
     const [x, y, width, height] = box;
     const hit = `<rect class="vx-pipe-hit" x="${x}" y="${y}" width="${width}" height="${height}" rx="12" fill="none"/>`;
+    const drawn = inner(linked ? target.number : null);
+    // What stands in the part is part of its name, so that whoever says what they see finds it.
+    const seen = drawn.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ").trim();
     const attributes = linked
-      ? ` class="vx-pipe-part vx-pipe-link" role="link" tabindex="0" data-stage="${escapeXml(stage)}" aria-label="${escapeXml(`${target.number} ${target.name}`)}"`
+      ? ` class="vx-pipe-part vx-pipe-link" role="link" tabindex="0" data-stage="${escapeXml(stage)}" aria-label="${escapeXml(`${target.number} ${target.name}:`)} ${seen.replaceAll('"', "&quot;")}"`
       : ' class="vx-pipe-part"';
-    out.push(`<g${attributes}>${linked ? hit : ""}${inner(linked ? target.number : null)}</g>`);
+    out.push(`<g${attributes}>${linked ? hit : ""}${drawn}</g>`);
   };
 
   const pitch = Math.min(32, STACKS / Math.max(rows.length, 1));

@@ -1,0 +1,44 @@
+"""The page for those who do not see it: no serious finding of axe-core, on any stage, in either language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from explorer.links import PAGE_STAGES
+
+SERIOUS = {"serious", "critical"}
+
+
+def findings(page: Page) -> list[str]:
+    """What axe-core finds seriously wrong, a line each."""
+    violations = Axe().run(page).response["violations"]
+    return [
+        f"{found['id']} ({found['impact']}): {node['target']} {node['html'][:120]}"
+        for found in violations
+        if found["impact"] in SERIOUS
+        for node in found["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("query", ["", "?lang=ja"])
+def test_axe_finds_nothing_serious(open_page: Callable[..., Page], query: str) -> None:
+    page = open_page(query)
+    for stage in PAGE_STAGES:
+        section = page.locator(f".vx-stage-{stage}")
+        section.scroll_into_view_if_needed()
+        expect(section.locator(".vx-stage-body > *").first).to_be_attached()
+    assert findings(page) == []
+    page.keyboard.press("t")
+    expect(page.locator(".vx-stages > .vx-stage:visible")).to_have_count(1)
+    assert findings(page) == []
+
+
+def test_axe_is_able_to_find_something(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.evaluate("document.querySelector('.vx-link-button').removeAttribute('aria-label')")
+    page.evaluate("document.querySelector('.vx-link-button').removeAttribute('title')")
+    assert any("button-name" in line for line in findings(page))
