@@ -173,13 +173,14 @@ function render({ model, el }) {
   function draw() {
     const contents = model.get("cards").map((content, where) => ({ where, content }));
     if (model.get("takes_new")) contents.push({ where: NEW, content: { pictures: model.get("new") } });
-    if (contents.map(({ where }) => where).join() !== cards.map(({ where }) => where).join()) {
-      cards = contents.map(({ where }) => card(where));
-      const last = cards.findIndex(({ where }) => where === NEW);
-      const boxes = cards.map(({ box }) => box);
-      boxes.splice(last < 0 ? boxes.length : last, 0, more);
-      grid.replaceChildren(...boxes);
-    }
+    cards = contents.map(({ where }) => cards.find((part) => part.where === where) ?? card(where));
+    const boxes = cards.map(({ box }) => box);
+    boxes.splice(model.get("cards").length, 0, more);
+    for (const child of [...grid.children]) if (!boxes.includes(child)) child.remove();
+    // What is in its place stays there: whoever is moved loses the keyboard.
+    boxes.forEach((box, index) => {
+      if (grid.children[index] !== box) grid.insertBefore(box, grid.children[index] ?? null);
+    });
     cards.forEach((part, index) => fill(part, contents[index].content));
     more.textContent = label("add-class");
     more.hidden = model.get("cards").length >= model.get("max_classes");
@@ -193,12 +194,12 @@ function render({ model, el }) {
     }
   }
 
-  const traits = ["cards", "new", "takes_new", "labels", "can_add", "can_save", "busy"].map((trait) => `change:${trait}`).join(" ");
-  model.on(traits, draw);
+  const traits = ["cards", "new", "takes_new", "labels", "can_add", "can_save", "busy"].map((trait) => `change:${trait}`);
+  for (const event of traits) model.on(event, draw);
   draw();
   return () => {
     model.off("msg:custom", onMessage);
-    model.off(traits, draw);
+    for (const event of traits) model.off(event, draw);
     queue.length = 0;
     uploader.cancel();
   };
