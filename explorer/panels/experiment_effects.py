@@ -108,6 +108,10 @@ class PatchMapsPanel(EffectsPanel):
         """What happens to a patch that is blanked."""
         return "drop" if self._how.value == "drop" else "mean"
 
+    def _of_read(self, trace: Trace, key: str) -> str:
+        """A text about the token that the head reads: CLS, or for a model that pools all of them."""
+        return self.say(key if trace.spec.pooling == "token" else f"{key}-pooled")
+
     def _show_photos(self, trace: Trace) -> None:
         data = encode_image(sharp_photo(self.state, trace), "jpeg")
         for key, view in self._maps.items():
@@ -154,8 +158,10 @@ class PatchEffectsPanel(PatchMapsPanel):
     def clear(self, trace: Trace) -> None:
         """Maps that are still empty."""
         super().clear(trace)
-        for key, view in self._maps.items():
-            view.title, view.caption = self.say(f"{key}-before"), ""
+        self._maps["effects"].title = self.say("effects-title")
+        self._maps["attention"].title = self._of_read(trace, "attention-title")
+        for view in self._maps.values():
+            view.caption = ""
 
     def show(self, trace: Trace, result: EffectMap) -> None:
         """The map, what one might have believed, and how far they agree."""
@@ -165,7 +171,7 @@ class PatchEffectsPanel(PatchMapsPanel):
         effects.title = say("effects-title")
         effects.caption = say("effects-caption", name=self.class_name(result.target))
         effects.show_values(result.effects, symmetric_scale(result.effects, say("effects-label")))
-        attention.title, attention.caption = say("attention-title"), say("attention-caption")
+        attention.title, attention.caption = self._of_read(trace, "attention-title"), say("attention-caption")
         attention.show_values(result.attention, data_scale(result.attention, say("attention-label")))
         strongest = int(np.argmax(result.effects))
         said = say(

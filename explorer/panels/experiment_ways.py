@@ -46,7 +46,9 @@ class WaysPanel(PatchMapsPanel):
         """Labels; the methods with their papers."""
         super().words(trace)
         for way, view in self._maps.items():
-            view.title, view.caption = self.say(f"{way}-title"), self.say(f"{way}-caption")
+            about_read = way in {"attention", "rollout"}
+            view.title = self.say(f"{way}-title")
+            view.caption = self._of_read(trace, f"{way}-caption") if about_read else self.say(f"{way}-caption")
 
     def experiment(self, trace: Trace) -> Experiment:
         """One pass with gradients, and as many runs as there are patches."""

@@ -458,3 +458,32 @@ def test_messages_are_not_believed(state: ExplorerState) -> None:
     for _ in range(12):
         send(widget, kind="add-class")
     assert len(widget.cards) == 10
+
+
+# -- other models ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changes", [{"global_pool": "avg", "class_token": False}, {"global_pool": "map"}])
+def test_models_that_pool_are_measured_and_named_rightly(changes: dict[str, Any]) -> None:
+    state = random_state(scale=6.0, **changes)
+    lens = opened(state, "lens")
+    np.testing.assert_allclose(lens.result.logits[-1], state.trace.logits, atol=1e-4)
+    assert "CLS" not in lens._whose.options[0]["label"]
+    mask = opened(state, "mask")
+    mask._part.value = "patches"
+    patches = mask._measures["patches"]
+    patches.start()
+    settled(state)
+    assert patches.result.effects.any()
+    assert patches._maps["attention"].title == "Believed: attention of the tokens that are read"
+    ways = opened(state, "ways")
+    ways.start()
+    settled(state)
+    assert "tokens that are read" in ways._maps["rollout"].caption
+    assert "CLS" not in ways._maps["attention"].caption
+    head = opened(state, "head")
+    head.start()
+    settled(state)
+    vector = state.trace.y.mean(axis=0)
+    assert f"{softmax(head.result(vector)).max():.1%}" in head._answer.value
+    state.close()
