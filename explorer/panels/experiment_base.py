@@ -209,8 +209,9 @@ class ExperimentPanel(W.VBox):
 
     def leave(self) -> None:
         """Another experiment was chosen: nothing is worked out for this one any more."""
-        if self._running:
+        if self._running or self._parts:
             self._key = None
+        self._cancel_parts()
         self.stop()
 
     # -- running ---------------------------------------------------------------------------------------------------
@@ -243,13 +244,7 @@ class ExperimentPanel(W.VBox):
         self._running = True
         self._show_progress(0, 0)
         self.state.jobs.submit(
-            Job(
-                key=self.name,
-                request=self.request,
-                options=(type(self).__name__, wanted.options),
-                run=wanted.run,
-                remembered=wanted.remembered,
-            ),
+            self._job(self.name, wanted),
             on_result=self._guarded_with(self._done),
             on_failure=self._guarded_with(self._failed),
             on_progress=self._show_progress,
@@ -258,32 +253,34 @@ class ExperimentPanel(W.VBox):
     def also(self, part: str, wanted: Experiment, show: Callable[[Any], None]) -> None:
         """Work out something beside the experiment itself, without a progress bar.
 
-        Parameters
-        ----------
-        part : str
-            Tells it from others of this panel; it is dropped with the experiment when the input changes.
-        wanted : Experiment
-        show : callable
-            Called with the result.
+        ``part`` tells it from others of this panel, ``show`` is called with the result. It is dropped when the input
+        changes, but not when the experiment itself is stopped.
         """
         key = f"{self.name}-{part}"
         self._parts.add(key)
+
+        def done(result: Any) -> None:
+            self._parts.discard(key)
+            self._quietly(lambda: show(result))
+
         self.state.jobs.submit(
-            Job(
-                key=key,
-                request=self.request,
-                options=(type(self).__name__, part, wanted.options),
-                run=wanted.run,
-                remembered=wanted.remembered,
-            ),
-            on_result=self._guarded_with(lambda result: self._quietly(lambda: show(result))),
+            self._job(key, wanted),
+            on_result=self._guarded_with(done),
             on_failure=self._guarded_with(self._failed_part),
         )
 
+    def _job(self, key: str, wanted: Experiment) -> Job:
+        options = (type(self).__name__, wanted.options)
+        return Job(key=key, request=self.request, options=options, run=wanted.run, remembered=wanted.remembered)
+
+    def _cancel_parts(self) -> None:
+        for key in self._parts:
+            self.state.jobs.cancel(key)
+        self._parts.clear()
+
     def stop(self) -> None:
         """Stop what is being worked out; what was shown before stays."""
-        for key in (self.name, *self._parts):
-            self.state.jobs.cancel(key)
+        self.state.jobs.cancel(self.name)
         self._running = False
         self._hide_progress()
 
@@ -330,6 +327,7 @@ class ExperimentPanel(W.VBox):
 
     def _drop(self, trace: Trace) -> None:
         """The result belongs to inputs that are gone."""
+        self._cancel_parts()
         self.stop()
         self._fail(None)
         if self.automatic:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -206,6 +207,28 @@ def test_only_what_is_chosen_is_built(state: ExplorerState, monkeypatch: Any) ->
     state.language = "ja"
     state.experiment = "shuffle"
     assert stage.experiments["shuffle"].out.value == "ja 1"
+
+
+def test_what_was_under_way_is_asked_for_again_on_return(state: ExplorerState, monkeypatch: Any) -> None:
+    panel = panel_of(state, Counting, monkeypatch)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def run(*_: Any) -> str:
+        begun.set()
+        assert go_on.wait(60)
+        return "late"
+
+    shown_parts: list[str] = []
+    panel.also("part", Experiment(run=run, remembered=False), shown_parts.append)
+    assert begun.wait(60)
+    state.experiment = "other"
+    go_on.set()
+    settled(state)
+    assert shown_parts == []  # nobody wants it any more
+    fits = panel.fits
+    state.experiment = "shuffle"
+    settled(state)
+    assert panel.fits == fits + 1  # where a panel asks for its parts
 
 
 # -- 1 Shuffle --------------------------------------------------------------------------------------------------------
