@@ -1,4 +1,4 @@
-"""The command ``vit-explorer``: ``serve``, ``lab``, ``models``, ``download``, ``trace``, ``train``, ``evaluate``.
+"""The command ``vit-explorer``: ``serve``, ``lab``, ``models``, ``trace``, ``export``, ``train`` and others.
 
 What can be expected to go wrong is said in one sentence, in the user's language, with exit status 2.
 """
@@ -10,9 +10,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from explorer.errors import ExplorerError
 from explorer.texts import LANGUAGES, error_text, text
+
+if TYPE_CHECKING:
+    from explorer.images import Picture
+    from explorer.models import ExplorerModel
+    from explorer.trace import Trace
 
 __all__ = ["main", "user_language"]
 
@@ -115,14 +121,22 @@ def _parser(language: str) -> argparse.ArgumentParser:
     download = add("download", _download)
     download.add_argument("names", nargs="+", metavar="NAME", help=say("model-names"))
 
-    trace = add("trace", _trace)
-    trace.add_argument("picture", type=Path, help=say("picture"))
-    trace.add_argument("--model", default="bundled", help=say("model", default="bundled"))
-    trace.add_argument("--patch-size", type=int, metavar="P", help=say("patch-size"))
-    trace.add_argument("--image-size", type=int, metavar="N", help=say("image-size"))
-    trace.add_argument("--random-weights", action="store_true", help=say("random-weights"))
+    def add_run(name: str, command: Command) -> argparse.ArgumentParser:
+        """A command that runs a model on a picture."""
+        added = add(name, command)
+        added.add_argument("picture", type=Path, help=say("picture"))
+        added.add_argument("--model", default="bundled", help=say("model", default="bundled"))
+        added.add_argument("--patch-size", type=int, metavar="P", help=say("patch-size"))
+        added.add_argument("--image-size", type=int, metavar="N", help=say("image-size"))
+        added.add_argument("--random-weights", action="store_true", help=say("random-weights"))
+        return added
+
+    trace = add_run("trace", _trace)
     trace.add_argument("--no-weights", action="store_true", help=say("no-weights"))
     trace.add_argument("--out", type=Path, metavar="FILE", help=say("out"))
+
+    export = add_run("export", _export)
+    export.add_argument("--html", type=Path, metavar="FILE", required=True, help=say("html"))
 
     from explorer.training import cli as training
 
@@ -228,7 +242,8 @@ def _progress(name: str, language: str) -> Callable[[int, int], None]:
     return show
 
 
-def _trace(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> tuple[Picture, ExplorerModel, Trace]:
+    """The picture, the model and the run that a command line asks for."""
     from explorer.images import open_picture
 
     # The picture first: it is read in an instant, and torch takes seconds.
@@ -237,14 +252,18 @@ def _trace(options: argparse.Namespace) -> int:
         picture = open_picture(path.read_bytes(), path.name)
     except OSError as error:
         raise ExplorerError("file-unreadable", file=str(path)) from error
-    out: Path = options.out or Path(path.name).with_suffix(".npz")
-    out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
 
     from explorer.engine import trace_image
     from explorer.models import load_model
 
     model = load_model(options.model, pretrained=not options.random_weights)
-    trace = trace_image(model, picture, patch_size=options.patch_size, image_size=options.image_size)
+    return picture, model, trace_image(model, picture, patch_size=options.patch_size, image_size=options.image_size)
+
+
+def _trace(options: argparse.Namespace) -> int:
+    _, model, trace = _run(options)
+    out: Path = options.out or Path(options.picture.name).with_suffix(".npz")
+    out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
     try:
         trace.save(out, weights=not options.no_weights)
     except OSError as error:
@@ -270,6 +289,18 @@ def _trace(options: argparse.Namespace) -> int:
             percent = f"{100 * float(trace.probs[index]):.1f}"
             name = model.labels.name(int(index), language)
             print("  " + text("cli.traced-class", language, rank=rank, name=name, percent=percent))
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from explorer.export import write_handout
+
+    picture, model, trace = _run(options)
+    out = write_handout(trace, model.labels, picture, options.html, language=options.lang)
+    megabytes = f"{out.stat().st_size / 1e6:.1f}"
+    print(text("cli.exported", options.lang, file=str(out), model=trace.spec.name, megabytes=megabytes))
+    if trace.spec.random_weights:
+        print(text("cli.random-note", options.lang))
     return 0
 
 

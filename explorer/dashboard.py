@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipywidgets as W
 
+from explorer.export.button import HandoutButton
 from explorer.panels.attention import AttentionPanel
 from explorer.panels.bar import ControlBar
 from explorer.panels.base import StagePanel, box
@@ -62,6 +63,9 @@ class Dashboard(W.VBox):
         self.address.observe(lambda change: self._open(change["new"]), names="parameters")
         self._leads_to = ""
         self.stages = {panel.stage: panel(self.state, lazy=lazy, styled=False) for panel in STAGES}
+        # Where the file's own main thing is: nothing in a file answers the hand as attention does.
+        attention = self.stages[AttentionPanel.stage]
+        attention.children = (*attention.children, HandoutButton(self.state))
         self.link = PageLink(self.state, tuple(EXPERIMENTS))
         self.bar = ControlBar(self.state, [(panel.stage, panel.number) for panel in STAGES], self.link)
         stages = box(*self.stages.values(), classes=["vx-stages"])

@@ -72,6 +72,19 @@ def test_a_picture_is_traced_to_a_file(
     assert "random weights" in printed
 
 
+def test_a_picture_is_exported_as_a_handout(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "photo.png")
+    out = tmp_path / "handout.html"
+    assert main(["export", str(tmp_path / "photo.png"), "--html", str(out), "--patch-size", "16", "--lang", "en"]) == 0
+    assert out.read_text("utf-8").startswith("<!doctype html>")
+    assert f"{out}: bundled, {out.stat().st_size / 1e6:.1f} MB" in capsys.readouterr().out
+    missing = tmp_path / "none" / "handout.html"
+    assert main(["export", str(tmp_path / "photo.png"), "--html", str(missing), "--lang", "en"]) == 2
+    assert "Please name another with --html." in capsys.readouterr().err
+
+
 def test_models_are_listed_without_network(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--lang", "en"]) == 0
     listed = capsys.readouterr().out
