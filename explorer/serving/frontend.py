@@ -4,8 +4,8 @@ Voilà's front end comes in some seventy small scripts, which a browser asks for
 which it needs. They are webpack chunks: each only puts its modules into a list, in whatever order they come. So the
 shell asks for all of them at once, as one file, while the kernel is still starting.
 
-One number in it is ours: how long the front end waits for a kernel to tell its widgets. After 4 s, which a slow or busy
-machine needs easily, it would go on to ask for each of some two hundred widgets on its own, and miss some.
+One number in it is ours: how long the front end waits for a widget that is to be shown. It gives up after 2 s, although
+on a slow or busy machine the dashboard is still on its way then, and the page would stay empty.
 
 Which ones the page needs was recorded (``tools/record_frontend.py``). With other versions than those recorded, the
 browser asks for what is missing by itself, as it does for any Voilà page.
@@ -27,9 +27,10 @@ from pathlib import Path
 __all__ = ["Bundle", "FrontEnd", "build_bundle", "recorded_scripts"]
 
 
-#: Where ipywidgets' manager gives up waiting for all widgets at once, and after how many milliseconds we let it.
-_PATIENCE = re.compile(rb'("Control comm did not respond in time"\)+,)4e3')
-_LONGER = rb"\g<1>6e4"
+#: Where ipywidgets' manager gives up on a widget that is not there yet, and how long we let it wait. (How long it waits
+#: for all of them, ``shell.js`` sees to, which needs no knowledge of the script.)
+_IMPATIENT = re.compile(rb"(Date\.now\(\)-\w+<)2e3(;?\)\{if\(void 0!==\(\w+=this\._models\[)")
+_PATIENT = rb"\g<1>2e4\g<2>"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def build_bundle(scripts: Mapping[str, Sequence[str]], roots: Mapping[str, Seque
             if found is not None:
                 parts.append(found.read_bytes())
     # A semicolon and a line end: a script may end in neither, or in a comment.
-    plain = _PATIENCE.sub(_LONGER, b"\n;".join(parts))
+    plain = _IMPATIENT.sub(_PATIENT, b"\n;".join(parts))
     return Bundle(plain, gzip.compress(plain, 6, mtime=0), hashlib.sha256(plain).hexdigest()[:16])
 
 
@@ -96,7 +97,6 @@ class FrontEnd:
         self.bundle: Future[Bundle] = self._threads.submit(build_bundle, scripts, roots)
         self._threads.shutdown(wait=False)
         #: Part of its address: as long as the versions stay, a browser keeps what it has.
-        self.tag = hashlib.sha256(
-            json.dumps([scripts, sorted(map(str, roots)), _LONGER.decode()]).encode()
-        ).hexdigest()[:16]
+        content = json.dumps([scripts, sorted(map(str, roots)), _PATIENT.decode()])
+        self.tag = hashlib.sha256(content.encode()).hexdigest()[:16]
         self.empty = not scripts

@@ -28,10 +28,6 @@ LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 #: The word that the status shows when nothing is being computed.
 READY = re.compile("ready|準備完了")
 
-#: What Voilà's front end says when it misses a widget; the shell then loads the page once more. Where that does not
-#: help, waiting for the page fails.
-RECOVERED = re.compile("console error: Error: widget model not found")
-
 #: JupyterLab's own complaints, which are neither about us nor about anything that its user would notice.
 LAB_NOISE = (
     # A fresh user has no workspace and no settings yet; JupyterLab asks for them all the same.
@@ -170,7 +166,7 @@ class Guard:
     def __init__(self, page: Page, ignore: Sequence[re.Pattern[str]] = ()) -> None:
         self.problems: list[str] = []
         self.requests: list[str] = []
-        self._ignore = [RECOVERED, *ignore]
+        self._ignore = list(ignore)
         page.on("request", self._request)
         page.on("pageerror", lambda error: self._note(f"page error: {error.message}\n{error.stack}"))
         page.on("console", self._console)

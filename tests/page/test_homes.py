@@ -180,8 +180,8 @@ def test_kernels_that_nobody_looks_at_are_given_up_but_not_those_kept_ready(tmp_
 # -- what can go wrong -----------------------------------------------------------------------------------------------
 
 
-def test_a_widget_that_was_missed_is_looked_for_once_more(
-    serve_notebook: Callable[..., Server], new_page: Callable[..., Page]
+def test_a_widget_that_never_comes_is_said_to_be_missing(
+    serve_notebook: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
 ) -> None:
     # A model that no kernel has: Voilà's front end shows "Error displaying widget" in its place.
     server = serve_notebook(
@@ -189,9 +189,8 @@ def test_a_widget_that_was_missed_is_looked_for_once_more(
         "display({'application/vnd.jupyter.widget-view+json': {'model_id': 'none', 'version_major': 2}}, raw=True)"
     )
     page = new_page(server.url)
-    with page.expect_navigation(timeout=40_000):
-        pass
-    # It is missed again: that is said, and nothing turns in circles.
+    guard().allow("widget model not found")
+    # It is waited for, as it may be on its way on a busy machine; then that is said.
     expect(page.get_by_role("alert")).to_contain_text(text("shell.not-shown", "en"), timeout=40_000)
 
 

@@ -141,15 +141,15 @@ def test_scripts_are_joined_so_that_none_runs_into_the_next(tmp_path: Path) -> N
     assert gzip.decompress(bundle.packed) == bundle.plain
 
 
-def test_a_slow_kernel_is_given_a_minute_to_tell_its_widgets() -> None:
-    """The number is in the widget manager of the Voilà that is installed, and nowhere else in the front end."""
+def test_a_widget_on_its_way_is_waited_for() -> None:
+    """The number is in the widget manager of the Voilà that is installed."""
     roots = {
         "static": [str(files("voila") / "static"), *jupyter_path("voila", "templates", "base", "static")],
         "labextensions": [*jupyter_path("labextensions"), *jupyter_path("voila", "labextensions")],
     }
     bundle = build_bundle(recorded_scripts(), roots)
-    waits = re.findall(rb'"Control comm did not respond in time"\)*,(\w+)\)', bundle.plain)
-    assert waits == [b"6e4"]
+    assert len(re.findall(rb"Date\.now\(\)-\w+<2e4;", bundle.plain)) == 1
+    assert not re.search(rb"Date\.now\(\)-\w+<2e3;", bundle.plain)
 
 
 async def test_files_are_packed_once_and_nothing_else_is_reached(tmp_path: Path) -> None:

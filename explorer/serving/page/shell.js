@@ -25,7 +25,11 @@
   /** Shows the dashboard in the shell's place, in one frame, once it has a size. */
   const swap = () => {
     const cells = byId("vx-cells");
-    if (!shown && cells?.textContent.includes("Error displaying widget")) return again();
+    if (!shown && cells?.textContent.includes("Error displaying widget")) {
+      watching.disconnect();
+      alertWith("not-shown", { reload: true });
+      return;
+    }
     // The dashboard is there when its stages are; of another notebook any widget will do.
     const parts = cells?.querySelector(".vx") ? ".vx-stages, .vx-stage" : ".jupyter-widgets, .vx-output-text";
     const dashboard = cells?.querySelector(parts);
@@ -37,14 +41,6 @@
     byId("vx-shell")?.remove();
     window.scrollTo(0, top);
     performance.mark("vx-dashboard-shown");
-  };
-  /** On an overloaded machine Voilà's front end now and then misses the dashboard among the widgets; once more, then. */
-  const again = () => {
-    watching.disconnect();
-    const last = Number(sessionStorage.getItem("vx-again") ?? 0);
-    sessionStorage.setItem("vx-again", String(Date.now()));
-    if (Date.now() - last > 60_000) window.location.reload();
-    else alertWith("not-shown", { reload: true });
   };
   const watching = new MutationObserver(() => requestAnimationFrame(swap));
   document.addEventListener("DOMContentLoaded", () => {
