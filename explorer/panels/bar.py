@@ -107,7 +107,9 @@ class ControlBar(W.VBox):
             self._cancel,
             classes=["vx-controls"],
         )
-        super().__init__([top, controls, self._other, self._banner, self._changed_run, self._notice])
+        # What is said hangs below the bar, over the page: nothing moves when it comes or goes.
+        notes = box(self._changed_run, self._notice, classes=["vx-notes"])
+        super().__init__([top, controls, box(self._other, self._banner, notes, classes=["vx-below-bar"])])
         self.add_class("vx-bar")
         state.subscribe(self._changed)
         self._changed(frozenset(state.trait_names()))
@@ -191,7 +193,7 @@ class ControlBar(W.VBox):
     def show_notices(self) -> None:
         """Say what one should know of the answers, and of the link that opened the page."""
         sentences = [*self._link.notes(), *notices(self.state)]
-        self._notice.value = "".join(f"<div class='vx-message'>{escape(sentence)}</div>" for sentence in sentences)
+        self._notice.value = "".join(f"<div class='vx-message' tabindex='0'>{escape(s)}</div>" for s in sentences)
 
     def _say(self) -> None:
         language = self.state.language

@@ -18,8 +18,14 @@ __all__ = ["changes_html", "error_html", "facts_html", "notices", "status_html"]
 def status_html(state: ExplorerState) -> str:
     """What is being computed, or the word *ready*."""
     progress, language = state.progress, state.language
+    if progress is None and state.trace is not None:
+        # Until the browser has drawn the first stage, the style sheet shows the other word.
+        return (
+            f"<span class='vx-done' role='status' data-drawing='{escape(text('page.drawing', language))}'>"
+            f"<span class='vx-dot'></span><span>{escape(text('page.ready', language))}</span></span>"
+        )
     if progress is None:
-        return _status("", text("page.ready" if state.trace is not None else "page.starting", language))
+        return _status("", text("page.starting", language))
     words = text(f"page.{progress.phase}", language)
     if progress.phase == "downloading" and progress.total:
         words = text(

@@ -113,14 +113,19 @@ def test_a_model_that_cannot_be_shown_is_refused_in_words(page: Page, name: str,
 
 
 def test_without_network_a_model_can_be_seen_with_random_weights(page: Page) -> None:
+    place = "() => document.querySelector('.vx-stage-overview').getBoundingClientRect().top"
+    before = page.evaluate(place)
     page.locator(".vx-model select").select_option(label="Other model …")
     field = page.locator(".vx-other-model input")
     field.fill("vit_tiny_patch16_224.augreg_in21k_ft_in1k")
     field.press("Enter")
     expect(page.locator(".vx-error")).to_contain_text("HF_HUB_OFFLINE")
+    # Neither the field nor what is said pushes the page down.
+    assert page.evaluate(place) == before
     page.get_by_role("button", name="Show its architecture with random weights").click()
     expect(page.locator(".vx-facts")).to_contain_text("N = 196")
     expect(page.locator(".vx-notice")).to_contain_text("random weights")
+    assert page.evaluate(place) == before
     expect(stage(page, "attention").locator(".vx-shapes")).to_contain_text("3 × 197 × 197")
 
 
