@@ -111,6 +111,7 @@ def model_card(
         f"Each step draws a patch size (share of the steps): {shares}. The trained weights are the {patch} × {patch} "
         "kernel and its E_pos; every other size is made from them inside each step with the functions that the page "
         "uses.",
+        *_earlier(facts),
         f"{facts['elapsed'] / 3600:.2f} hours, {facts['step']:,} steps, {facts['seen']:,} pictures{passes}, "
         f"on {where}.",
     )
@@ -140,6 +141,15 @@ The held-back pictures were looked at during the run, so expect slightly less on
 
 {limits}
 """
+
+
+def _earlier(facts: dict[str, Any]) -> list[str]:
+    """What the weights had been through before this run."""
+    before = facts.get("earlier")
+    if not before:
+        return []
+    hours = before["elapsed"] / 3600
+    return [f"Started from the weights of earlier runs of this recipe: {hours:.2f} hours, {before['seen']:,} pictures."]
 
 
 def _bullets(*items: str) -> str:

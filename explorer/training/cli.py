@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _train(args: argparse.Namespace) -> int:
     from explorer.training.data import load_pictures
-    from explorer.training.export import load_folder
+    from explorer.training.export import course_of, load_folder
     from explorer.training.trainer import Trainer
 
     folder, settings = _run_and_settings(args)
@@ -100,9 +100,11 @@ def _train(args: argparse.Namespace) -> int:
         raise ExplorerError("training-no-data")
     device = _device(args)
     pictures = load_pictures(args.data, settings.image_size, runs_folder() / "pictures")
-    start = load_folder(args.start_from).model if args.start_from is not None else None
+    start = earlier = None
+    if args.start_from is not None:
+        start, earlier = load_folder(args.start_from).model, course_of(args.start_from)
     print(f"run {folder}\ndevice {device}", flush=True)
-    trainer = Trainer(settings, pictures, folder, device, start)
+    trainer = Trainer(settings, pictures, folder, device, start, earlier)
     return 0 if trainer.run() else INTERRUPTED
 
 

@@ -23,7 +23,16 @@ from explorer.training.settings import POSITIONS, TrainSettings
 from explorer.training.timm_parts import create_model
 from explorer.training.trainer import CHECKPOINT
 
-__all__ = ["COURSE_NAME", "SETTINGS_NAME", "LoadedModel", "evaluate_model", "export_model", "load_folder", "write_card"]
+__all__ = [
+    "COURSE_NAME",
+    "SETTINGS_NAME",
+    "LoadedModel",
+    "course_of",
+    "evaluate_model",
+    "export_model",
+    "load_folder",
+    "write_card",
+]
 
 #: The recipe's numbers, and what became of them, beside the weights.
 SETTINGS_NAME = "settings.json"
@@ -147,6 +156,17 @@ def load_folder(folder: Path) -> LoadedModel:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ExplorerError("training-model", path=str(folder), problem=str(error)) from error
     return LoadedModel(model, settings, read_labels(folder / "labels.tsv"))
+
+
+def course_of(folder: Path) -> dict[str, Any] | None:
+    """How much training an exported model has had, its own run and those before it; None where nobody wrote it down."""
+    try:
+        facts = json.loads((folder / COURSE_NAME).read_text("utf-8"))
+        own = {name: facts[name] for name in ("step", "seen", "elapsed")}
+    except (OSError, ValueError, KeyError):
+        return None
+    before = facts.get("earlier") or {}
+    return {name: value + before.get(name, 0) for name, value in own.items()}
 
 
 def evaluate_model(

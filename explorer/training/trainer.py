@@ -49,6 +49,8 @@ class Trainer:
     device : torch.device
     start : VisionTransformer, optional
         Weights to start from instead of random ones, where there is no checkpoint.
+    earlier : dict, optional
+        What became of the run that those weights come from; kept with this run's facts.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Trainer:
         folder: Path,
         device: torch.device,
         start: VisionTransformer | None = None,
+        earlier: dict[str, Any] | None = None,
     ) -> None:
         self.settings = settings
         self.pictures = pictures
@@ -72,6 +75,7 @@ class Trainer:
         self.seen = 0
         self.elapsed = 0.0
         self.history: list[dict[str, Any]] = []
+        self.earlier = earlier
         self._stop = False
         self._order = np.empty(0, np.int64)
         self._order_epoch = -1
@@ -213,6 +217,8 @@ class Trainer:
             "torch": torch.__version__,
             "device": str(self.device),
         }
+        if self.earlier:
+            facts["earlier"] = self.earlier
         save_checkpoint(self.folder / CHECKPOINT, self.model, self.average.module, self.optimizer, facts)
 
     def _loop(self, until_step: int | None) -> None:
@@ -293,6 +299,7 @@ class Trainer:
         facts = load_checkpoint(self.folder / CHECKPOINT, self.model, self.average.module, self.optimizer)
         self.step, self.seen, self.elapsed = facts["step"], facts["seen"], facts["elapsed"]
         self.history = facts["history"]
+        self.earlier = facts.get("earlier", self.earlier)
 
     def _compile(self) -> None:
         # One graph per patch size serves all blocks; what cannot be compiled falls back to plain torch.

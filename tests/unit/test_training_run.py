@@ -14,7 +14,8 @@ import torch
 from explorer.errors import ExplorerError
 from explorer.training import cli
 from explorer.training.data import PictureSet, load_pictures
-from explorer.training.export import evaluate_model, export_model, load_folder, write_card
+from explorer.training.evaluation import Accuracy
+from explorer.training.export import course_of, evaluate_model, export_model, load_folder, write_card
 from explorer.training.settings import TrainSettings
 from explorer.training.trainer import CHECKPOINT, Trainer
 from tests.training_pictures import TINY, write_packed
@@ -225,6 +226,26 @@ def test_a_warm_start_begins_with_the_given_weights(finished: Trainer, loaded: P
     with pytest.raises(ExplorerError) as caught:
         Trainer(replace(TINY, depth=2), loaded, tmp_path / "other", CPU, start)
     assert caught.value.code == "training-model"
+
+
+def test_a_card_tells_of_the_runs_before(finished: Trainer, loaded: PictureSet, tmp_path: Path) -> None:
+    first, second, third = tmp_path / "first", tmp_path / "second", tmp_path / "third"
+    export_model(finished.folder, first)
+    seen = finished.seen
+    for before, after in ((first, second), (second, third)):
+        earlier = course_of(before)
+        assert earlier is not None
+        assert earlier["seen"] == seen
+        run = tmp_path / f"run-{after.name}"
+        trainer = Trainer(TINY, loaded, run, CPU, load_folder(before).model, earlier)
+        trainer.run(until_step=2)
+        # What a run was started from is not forgotten when it is resumed by other hands.
+        Trainer(TINY, loaded, run, CPU).run(until_step=3)
+        facts = export_model(run, after)
+        write_card(after, facts, {8: Accuracy(100, 50, 70)}, "two cores")
+        assert f"{seen:,} pictures." in (after / "README.md").read_text("utf-8")
+        seen += facts["seen"]
+    assert course_of(tmp_path) is None
 
 
 def test_a_folder_with_a_pickle_is_never_opened(finished: Trainer, tmp_path: Path) -> None:
