@@ -38,9 +38,9 @@ def test_all_bundled_models_together_are_small() -> None:
     assert sum(path.stat().st_size for path in assets_path("models").rglob("*") if path.is_file()) <= 40_000_000
 
 
-def test_the_espresso_is_recognised_at_patch_8(flexi: LoadedModel) -> None:
-    photo = "coffee.jpg"
+@pytest.mark.parametrize(("photo", "name"), [("coffee.jpg", "espresso"), ("goldfish.jpg", "goldfish")])
+def test_sample_photos_are_recognised_at_patch_8(flexi: LoadedModel, photo: str, name: str) -> None:
     pixels = torch.tensor(_square(photo, assets_path("samples", photo).read_bytes(), 64))[None]
     with torch.no_grad():
         best = int(flexi.model(normalise_batch(pixels, flexi.settings.mean, flexi.settings.std)).argmax())
-    assert flexi.classes[best].name_en == "espresso"
+    assert flexi.classes[best].name_en == name
