@@ -12,8 +12,6 @@ let names = 0;
 /** @param {{ model: any, el: HTMLElement }} context */
 function render({ model, el }) {
   const root = document.createElement("div");
-  // JupyterLab's shortcuts would take the arrow keys away from sliders and segments.
-  root.dataset.lmSuppressShortcuts = "true";
   const caption = document.createElement("span");
   caption.className = "vx-choice-label";
   caption.id = `vx-choice-${COPY}-${++names}`;

@@ -7,8 +7,6 @@ const MOVES = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], Arrow
 /** @param {{ model: any, el: HTMLElement }} context */
 function render({ model, el }) {
   const root = element("div", "vx-switches");
-  // JupyterLab's shortcuts would take the arrow keys away.
-  root.dataset.lmSuppressShortcuts = "true";
   const title = element("div", "vx-switches-title");
   const scroll = element("div", "vx-switches-scroll");
   const table = element("table", "");
