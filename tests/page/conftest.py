@@ -8,8 +8,11 @@ error, a console error or a kernel error.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -108,7 +111,7 @@ def open_page(voila: Server, new_page: Callable[..., Page]) -> Callable[..., Pag
 
 
 @pytest.fixture
-def open_lab(lab: Server, new_page: Callable[..., Page]) -> Callable[..., Page]:
+def open_lab(lab: Server, new_page: Callable[..., Page]) -> Iterator[Callable[..., Page]]:
     """Opens the notebook in JupyterLab, runs it, and waits until the dashboard is ready."""
 
     def open_notebook(**options: object) -> Page:
@@ -123,7 +126,14 @@ def open_lab(lab: Server, new_page: Callable[..., Page]) -> Callable[..., Page]:
         wait_ready(page)
         return page
 
-    return open_notebook
+    yield open_notebook
+    # The next test gets a kernel of its own, as a reader who opens the notebook for the first time does.
+    address = lab.url.partition("/lab")[0]
+    token = {"Authorization": f"token {parse_qs(urlsplit(lab.url).query)['token'][0]}"}
+    with urlopen(Request(f"{address}/api/sessions", headers=token), timeout=30) as answer:
+        sessions = [entry["id"] for entry in json.load(answer)]
+    for session in sessions:
+        urlopen(Request(f"{address}/api/sessions/{session}", headers=token, method="DELETE"), timeout=30).close()
 
 
 @pytest.fixture

@@ -68,6 +68,14 @@ def test_the_mouse_asks_without_the_kernel_and_a_click_is_told_to_the_page(open_
     title = stage.locator(".vxa-photo .vxw-title")
     photo.hover(position=at_patch(stage, 0, 0))
     expect(title).to_contain_text("patch 0 (row 0, column 0)")
+    # What the stage asks for ahead (other layers, the rollout) has been asked for once nothing was sent for a while.
+    page.wait_for_function(
+        """() => {
+            const now = performance.now();
+            if (window.seen !== window.messages) [window.seen, window.since] = [window.messages, now];
+            return now - window.since > 1500;
+        }"""
+    )
     before = page.evaluate("window.messages")
     for row, col in ((1, 1), (3, 6), (7, 7)):
         photo.hover(position=at_patch(stage, row, col))
