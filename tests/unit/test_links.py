@@ -7,8 +7,10 @@ from urllib.parse import parse_qsl
 import pytest
 
 from explorer.catalog import known_models
+from explorer.dashboard import STAGES as DASHBOARD_STAGES
 from explorer.links import PAGE_STAGES, LinkValues, link_query, read_link
 from explorer.samples import samples
+from explorer.serving.shell import STAGES as SHELL_STAGES
 from explorer.texts import LANGUAGES
 
 EXPERIMENTS = ("shuffle", "sizes")
@@ -45,6 +47,11 @@ def back(query: str) -> tuple[LinkValues, tuple[str, ...], bool]:
 )
 def test_what_is_written_is_read_again(values: LinkValues) -> None:
     assert back(link_query(values)) == (values, (), False)
+
+
+def test_page_shell_and_links_have_the_same_stages() -> None:
+    """Three lists, since neither the shell nor a link may wait for what the page itself imports."""
+    assert PAGE_STAGES == SHELL_STAGES == tuple(panel.stage for panel in DASHBOARD_STAGES)
 
 
 def test_the_link_counts_layers_and_heads_as_the_page_does() -> None:
