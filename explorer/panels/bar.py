@@ -183,6 +183,7 @@ class ControlBar(W.VBox):
         if not changes.isdisjoint({"trace", "language"}):
             words = self._change.value = changes_html(state)
             self._changed_run.layout.display = "" if words else "none"
+            self._mark_notes()
         if not changes.isdisjoint({"trace", "model", "language"}):
             self._show_models()
         if not changes.isdisjoint({"trace", "patch_size", "image_size", "language"}):
@@ -194,6 +195,11 @@ class ControlBar(W.VBox):
         """Say what one should know of the answers, and of the link that opened the page."""
         sentences = [*self._link.notes(), *notices(self.state)]
         self._notice.value = "".join(f"<div class='vx-message' tabindex='0'>{escape(s)}</div>" for s in sentences)
+        self._mark_notes()
+
+    def _mark_notes(self) -> None:
+        """Whether something hangs below the bar is said by a class: what stops below it makes room."""
+        (self.add_class if self._notice.value or self._change.value else self.remove_class)("vx-noted")
 
     def _say(self) -> None:
         language = self.state.language

@@ -17,7 +17,9 @@ export function goTo(section) {
   if (section.closest(".vx-teaching")) return;
   // Below the bar, which is the higher the more it has to say.
   const bar = section.closest(".vx")?.querySelector(".vx-bar");
-  if (bar instanceof HTMLElement && section instanceof HTMLElement) section.style.scrollMarginTop = `${bar.offsetHeight + 2}px`;
+  if (bar instanceof HTMLElement && section instanceof HTMLElement) {
+    section.style.scrollMarginTop = `calc(${bar.offsetHeight + 2}px + var(--vx-noted, 0px))`;
+  }
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   // A long way is jumped: gliding over the stages between would have all of them built before the one that is wanted.
   const far = Math.abs(section.getBoundingClientRect().top) > 1.5 * window.innerHeight;
