@@ -10,7 +10,7 @@ from typing import Any
 from explorer.novelty import Rate
 from explorer.training.data import ClassName
 from explorer.training.evaluation import Accuracy
-from explorer.training.settings import Stage, TrainSettings
+from explorer.training.settings import LAST_TENTH, Stage, TrainSettings
 
 __all__ = ["accuracy_table", "model_card"]
 
@@ -135,12 +135,28 @@ On the {count:,} held-back pictures, with Wilson's 95 % interval, as `vit-explor
 
 {accuracy_table(results)}
 
-The held-back pictures were looked at during the run, so expect slightly less on others.
+{_last_tenth(facts, settings)}The held-back pictures were looked at during the run, so expect slightly less on others.
 
 ## Where it fails, and what not to use it for
 
 {limits}
 """
+
+
+def _last_tenth(facts: dict[str, Any], settings: TrainSettings) -> str:
+    """How far the accuracy at the native patch size still moved at the end: whether the run was long enough."""
+    looks = [
+        entry
+        for entry in facts["history"]
+        if entry.get("progress", 0.0) >= LAST_TENTH and entry["patch_size"] == settings.patch_size
+    ]
+    if len(looks) < 2:
+        return ""
+    first, last = (100 * entry["top1"] / entry["count"] for entry in (looks[0], looks[-1]))
+    part = 100 * (1 - looks[0]["progress"])
+    moved = f"top-1 at patch {settings.patch_size} moved from {first:.1f} to {last:.1f} %"
+    line = f"Over the last {part:.0f} % of the run, {moved}."
+    return textwrap.fill(line, 120) + "\n\n"
 
 
 def _earlier(facts: dict[str, Any]) -> list[str]:

@@ -12,10 +12,13 @@ from typing import Any
 
 from explorer.errors import ExplorerError
 
-__all__ = ["POSITIONS", "Stage", "TrainSettings", "load_preset", "preset_names", "read_settings"]
+__all__ = ["LAST_TENTH", "POSITIONS", "Stage", "TrainSettings", "load_preset", "preset_names", "read_settings"]
 
 #: What 𝑬_pos can be: trained, one of the two frozen tables of the slides, or absent.
 POSITIONS = ("learned", "sin1d", "sin2d", "none")
+
+#: Where the last part of a run begins, over which it is told how far the accuracy still moved.
+LAST_TENTH = 0.9
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -25,7 +26,7 @@ from explorer.training.data import PictureSet, split_pictures, write_labels
 from explorer.training.evaluation import Accuracy, measure
 from explorer.training.flexible import FlexibleForward, VisionTransformer, build_model
 from explorer.training.optimize import TICKS, build_optimizer, build_scheduler
-from explorer.training.settings import TrainSettings
+from explorer.training.settings import LAST_TENTH, TrainSettings
 from explorer.training.timm_parts import Mixup, ModelEmaV3, RandomErasing, SoftTargetCrossEntropy
 
 __all__ = ["CHECKPOINT", "Trainer", "has_bfloat16", "principal_kernel"]
@@ -236,25 +237,32 @@ class Trainer:
             if now - reported > 30.0:
                 self._report(losses)
                 losses, reported = {}, now
-            if now - evaluated > 60.0 * settings.evaluate_minutes:
-                self._look(glimpse=True)
+            if LAST_TENTH <= self.progress < 1.0 and not self._has_looked_at_all(LAST_TENTH):
+                self._look(sizes=(settings.patch_size,))
+            elif now - evaluated > 60.0 * settings.evaluate_minutes:
+                self._look(sizes=(settings.patch_size,), glimpse=True)
                 evaluated = time.monotonic()
             if now - saved > 60.0 * settings.checkpoint_minutes:
                 self.save()
                 saved = time.monotonic()
         bar.close()
-        if self.progress >= 1.0 and not any(entry["count"] == len(self.split.validation) for entry in self.history):
-            self._look(glimpse=False)
+        if self.progress >= 1.0 and not self._has_looked_at_all(1.0):
+            self._look(sizes=self.settings.patch_sizes)
         self.save()
 
-    def _look(self, *, glimpse: bool) -> None:
-        sizes = (self.settings.patch_size,) if glimpse else self.settings.patch_sizes
+    def _has_looked_at_all(self, since: float) -> bool:
+        """Whether all held-back pictures have been looked at since some progress (0 to 1)."""
+        everything = len(self.split.validation)
+        return any(entry["count"] == everything and entry.get("progress", 0.0) >= since for entry in self.history)
+
+    def _look(self, *, sizes: Sequence[int], glimpse: bool = False) -> None:
         for patch_size in sizes:
             accuracy = self.evaluate(patch_size, glimpse=glimpse)
             entry = {
                 "step": self.step,
                 "seen": self.seen,
                 "minutes": round(self.elapsed / 60, 2),
+                "progress": self.progress,
                 "patch_size": patch_size,
                 "count": accuracy.count,
                 "top1": accuracy.top1,

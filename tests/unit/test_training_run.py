@@ -182,6 +182,21 @@ def test_what_is_exported_is_what_was_trained(finished: Trainer, loaded: Picture
     assert "not finished" not in card
 
 
+def test_the_card_tells_how_far_the_last_tenth_moved(finished: Trainer, loaded: PictureSet, tmp_path: Path) -> None:
+    facts = export_model(finished.folder, tmp_path)
+    looks = [entry for entry in facts["history"] if entry["patch_size"] == 8]
+    assert [entry["count"] for entry in looks] == [len(finished.split.validation)] * 2
+    assert 0.9 <= looks[0]["progress"] < looks[1]["progress"] == 1.0
+    looks[0]["top1"], looks[1]["top1"] = 3, 6
+    write_card(tmp_path, facts, {8: Accuracy(6, 6, 6)}, "a test machine")
+    assert "top-1 at patch 8 moved from 50.0 to 100.0 %." in (tmp_path / "README.md").read_text("utf-8")
+    # A run that went on from an older program's checkpoint, which kept no progress.
+    for entry in facts["history"]:
+        del entry["progress"]
+    write_card(tmp_path, facts, {8: Accuracy(6, 6, 6)}, "a test machine")
+    assert "moved" not in (tmp_path / "README.md").read_text("utf-8")
+
+
 def test_export_and_evaluation_from_the_command_line(
     finished: Trainer, packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
