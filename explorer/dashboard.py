@@ -16,6 +16,7 @@ from explorer.panels.overview import OverviewPanel
 from explorer.panels.page_link import PageLink
 from explorer.panels.patches import PatchesPanel
 from explorer.panels.position import PositionPanel
+from explorer.panels.tour import GuidedTour
 from explorer.samples import open_sample, samples
 from explorer.state import ExplorerState
 from explorer.texts import text
@@ -67,7 +68,9 @@ class Dashboard(W.VBox):
         attention = self.stages[AttentionPanel.stage]
         attention.children = (*attention.children, HandoutButton(self.state))
         self.link = PageLink(self.state, tuple(EXPERIMENTS))
-        self.bar = ControlBar(self.state, [(panel.stage, panel.number) for panel in STAGES], self.link)
+        numbered = [(panel.stage, panel.number) for panel in STAGES]
+        self.tour = GuidedTour(self.state, numbered)
+        self.bar = ControlBar(self.state, numbered, self.link, self.tour)
         stages = box(*self.stages.values(), classes=["vx-stages"])
         super().__init__([StyleSheet(), self.address, self.bar, stages])
         self.add_class("vx")
@@ -78,7 +81,10 @@ class Dashboard(W.VBox):
             self._open(link)
 
     def _open(self, link: str | dict[str, str]) -> None:
-        self._leads_to = self.link.open(link).stage or ""
+        asked = self.link.open(link)
+        self._leads_to = asked.stage or ""
+        if asked.tour:
+            self.tour.start()
         self.bar.show_notices()
         self._lead()
 

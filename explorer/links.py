@@ -1,8 +1,8 @@
 """The state of a page as the query of a link, and back.
 
 A link says which sample, model and sizes are shown, which layer, head and token are picked, the language, the
-stage and the experiment; never an uploaded picture. What arrives in one may be a stranger's: every value is checked
-against what this page itself offers, and nothing of it is repeated on the page.
+stage, the experiment and whether the guided tour is on; never an uploaded picture. What arrives in one may be a
+stranger's: every value is checked against what this page itself offers, and nothing of it is repeated on the page.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ class LinkValues:
     patch : int
         Number of a patch of the photo, where one is picked.
     lang, stage, experiment : str
+    tour : bool
+        Whether the guided tour is on; False is never in a link.
     """
 
     sample: str | None = None
@@ -70,6 +72,7 @@ class LinkValues:
     lang: str | None = None
     stage: str | None = None
     experiment: str | None = None
+    tour: bool | None = None
 
     def __bool__(self) -> bool:
         """Whether anything but the language is asked for."""
@@ -109,6 +112,7 @@ def read_link(
         "lang": _among("lang", tuple(LANGUAGES)),
         "stage": _among("stage", PAGE_STAGES),
         "experiment": _among("experiment", experiments),
+        "tour": lambda value: {"tour": True} if value == "1" else None,
     }
     found: dict[str, str | int] = {}
     ignored = []
@@ -147,6 +151,7 @@ def link_query(values: LinkValues) -> str:
         "lang": values.lang,
         "stage": values.stage,
         "experiment": values.experiment,
+        "tour": 1 if values.tour else None,
     }
     return urlencode({name: value for name, value in pairs.items() if value is not None})
 

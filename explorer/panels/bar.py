@@ -14,6 +14,7 @@ from explorer.images import open_picture
 from explorer.panels.base import box, html
 from explorer.panels.messages import changes_html, error_html, facts_html, notices, status_html
 from explorer.panels.page_link import PageLink
+from explorer.panels.tour import GuidedTour
 from explorer.samples import open_sample
 from explorer.sizes import MAX_TRACE_BYTES, SizeChoice, image_size_choices, patch_size_choices
 from explorer.state import ExplorerState
@@ -40,10 +41,11 @@ class ControlBar(W.VBox):
     stages : sequence of (str, int)
         Ids and numbers of the stages on the page, for its contents.
     link : PageLink
-        Whose button stands in the bar.
+    tour : GuidedTour
+        Whose buttons stand in the bar.
     """
 
-    def __init__(self, state: ExplorerState, stages: list[tuple[str, int]], link: PageLink) -> None:
+    def __init__(self, state: ExplorerState, stages: list[tuple[str, int]], link: PageLink, tour: GuidedTour) -> None:
         self.state = state
         self._link = link
         self._stages = stages
@@ -96,7 +98,7 @@ class ControlBar(W.VBox):
         self._teaching.add_class("vx-teach")
 
         self._facts = html("vx-facts")
-        top = box(self._brand, self._nav, link.button, self._teaching, self._language, classes=["vx-top"])
+        top = box(self._brand, self._nav, link.button, tour.guide, self._teaching, self._language, classes=["vx-top"])
         controls = box(
             self._picture,
             self._model,

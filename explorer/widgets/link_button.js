@@ -1,4 +1,4 @@
-// Copies a link to what the page shows: what the kernel says of it, and the stage that is being read.
+// Copies a link to what the page shows: what the kernel says of it, the stage that is being read, and the guided tour.
 
 const SAID = 4000;
 const ICON = '<svg viewBox="0 0 16 16" width="18" height="18" aria-hidden="true"><path d="M6.5 9.5l3-3M7 4.5l1.6-1.6a2.9 2.9 0 0 1 4.1 4.1L11 8.6M9 11.5l-1.6 1.6a2.9 2.9 0 0 1-4.1-4.1L5 7.4" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round"/></svg>';
@@ -28,7 +28,8 @@ function render({ model, el }) {
   button.addEventListener("click", async () => {
     const texts = model.get("texts");
     const stage = (el.closest(".vx") ?? document).querySelector(".vx-nav [aria-current]")?.getAttribute("data-stage");
-    const query = model.get("query") + (stage ? `&stage=${encodeURIComponent(stage)}` : "");
+    const tour = el.closest(".vx-touring") ? "&tour=1" : "";
+    const query = model.get("query") + (stage ? `&stage=${encodeURIComponent(stage)}` : "") + tour;
     // In JupyterLab the window's address is the user's own: what opens the same page there is a line of Python.
     const ours = document.documentElement.hasAttribute("data-vit-explorer");
     const link = ours ? `${location.origin}${location.pathname}?${query}` : `Dashboard(link="?${query}")`;

@@ -1,5 +1,6 @@
 // Teaching mode: one stage a screen, larger, the controls folded away. All of it happens in the browser.
 
+import { made } from "./js/made.js";
 import { goTo } from "./js/travel.js";
 
 const OPEN = '<svg viewBox="0 0 20 16" width="21" height="18" aria-hidden="true"><path d="M1.5 1.5h17M3 1.5v9.5h14V1.5M10 11v1.5M6.5 15l3.5-2.5L13.5 15" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round"/></svg>';
@@ -104,14 +105,6 @@ function render({ model, el }) {
     document.removeEventListener("keydown", onKey);
     document.removeEventListener("vx-go", onGo);
   };
-}
-
-function made(tag, css, text = "") {
-  const item = document.createElement(tag);
-  if (tag === "button") item.type = "button";
-  item.className = css;
-  item.textContent = text;
-  return item;
 }
 
 export default { render };

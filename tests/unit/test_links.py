@@ -40,6 +40,7 @@ def back(query: str) -> tuple[LinkValues, tuple[str, ...], bool]:
         FULL,
         LinkValues(head=-1, prefix=0),
         LinkValues(layer=0, head=11, prefix=4),
+        LinkValues(tour=True),
         *(LinkValues(stage=stage) for stage in PAGE_STAGES),
         *(LinkValues(lang=language) for language in LANGUAGES),
         *(LinkValues(sample=sample.id) for sample in samples()),
