@@ -7,13 +7,15 @@ import pytest
 from explorer.interventions import Intervention
 from explorer.panels.bar import ControlBar
 from explorer.panels.page_link import PageLink
+from explorer.panels.tour import GuidedTour
 from explorer.state import ExplorerState
 from tests.standins import Answerer
 
 
 @pytest.fixture
 def bar(state: ExplorerState) -> ControlBar:
-    return ControlBar(state, [("overview", 0), ("patches", 1)], PageLink(state))
+    stages = [("overview", 0), ("patches", 1)]
+    return ControlBar(state, stages, PageLink(state), GuidedTour(state, stages))
 
 
 def labels(widget: object) -> list[str]:
