@@ -1,0 +1,227 @@
+"""Every check tells right from wrong, names the mistakes that it knows, and bears whatever it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from explorer.errors import ExplorerError
+from explorer.lessons import begin, check, predict, stage
+from explorer.lessons.checks import CHECKS
+from explorer.lessons.judge import judge
+from explorer.lessons.session import Lesson, current
+from explorer.texts import LANGUAGES, catalogue
+
+LESSON = Lesson("patches", "en")
+
+KNOWN = [(name, mistake) for name in CHECKS for mistake in CHECKS[name].mistakes]
+
+
+@pytest.fixture(autouse=True)
+def begun() -> None:
+    begin("patches")
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_truth_is_right_in_every_guise(name: str) -> None:
+    truth = CHECKS[name].truth(LESSON)
+    if CHECKS[name].kind == "shape":
+        guises: list[Any] = [truth, list(truth), np.array(truth), torch.Size(truth)]
+    elif CHECKS[name].kind == "number":
+        guises = [truth, float(truth), np.array([[truth]]), str(truth), f" {truth:,} ", torch.tensor(float(truth))]
+    else:
+        values = np.asarray(truth)
+        guises = [values, values.astype(np.float64), values.tolist(), torch.tensor(values, requires_grad=True)]
+    for guise in guises:
+        verdict = check(name, guise)
+        assert verdict.right is True, (guise, str(verdict))
+        assert verdict.hint == ""
+        assert str(verdict).startswith("✓ Right.")
+
+
+@pytest.mark.parametrize(("name", "mistake"), KNOWN)
+def test_known_mistakes_are_called_by_their_names(name: str, mistake: str) -> None:
+    wrong = CHECKS[name].mistakes[mistake](LESSON)
+    for language in LANGUAGES:
+        begin("patches", language)
+        verdict = check(name, wrong)
+        assert verdict.right is False
+        assert verdict.finding == f"mistake.{mistake}", str(verdict)
+        assert catalogue(language)[f"lessons.mistake.{mistake}"] in str(verdict)
+        assert catalogue(language)[f"lessons-hints.{name}"] == verdict.hint
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_other_wrong_answers_are_wrong(name: str) -> None:
+    truth = np.asarray(CHECKS[name].truth(LESSON), np.float64)
+    generator = np.random.default_rng(0)
+    others = [truth * 3 + 7, truth + 0.1 * (1 + generator.random(truth.shape)) * (np.abs(truth).max() + 10)]
+    if truth.ndim:
+        others += [truth[:-1], truth[None], np.concatenate([truth, truth])]
+    for other in others:
+        given = (
+            tuple(np.round(other).astype(int).reshape(-1))
+            if CHECKS[name].kind == "shape" and other.ndim == 1
+            else other
+        )
+        verdict = check(name, given)
+        assert verdict.right is False, (given, str(verdict))
+        assert verdict.detail
+        assert verdict.hint
+
+
+class Unruly:
+    """Raises at whatever it is asked."""
+
+    def __array__(self, *arguments: object, **options: object) -> np.ndarray:
+        raise RuntimeError
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+def count() -> Iterator[int]:
+    yield 1
+
+
+ODD: list[tuple[Any, str]] = [
+    ("sixty-four", "odd.text"),
+    (b"64", "odd.text"),
+    (["a", "b"], "odd.text"),
+    (True, "odd.bool"),
+    (np.array([True, False]), "odd.bool"),
+    (1 + 2j, "odd.complex"),
+    ([[1, 2], [3]], "odd.ragged"),
+    (len, "odd.function"),
+    (lambda: 64, "odd.function"),
+    ({"N": 64}, "odd.type"),
+    ({64}, "odd.type"),
+    (count(), "odd.type"),
+    (object(), "odd.type"),
+    (Unruly(), "odd.type"),
+    (np.datetime64("2026-01-01"), "odd.type"),
+    ([None, 1], "odd.type"),
+]
+
+
+@pytest.mark.parametrize("name", ["patches.count", "patches.sixteen", "patches.vector"])
+@pytest.mark.parametrize(("answer", "finding"), ODD, ids=[str(number) for number in range(len(ODD))])
+def test_odd_answers_are_told_what_they_are(name: str, answer: Any, finding: str) -> None:
+    verdict = check(name, answer)
+    assert verdict.right is False
+    assert verdict.finding == finding
+    assert verdict._repr_html_()
+
+
+@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("answer", [None, ..., "", "  ", (..., ...), [1, ...]])
+def test_open_answers_are_not_wrong(name: str, answer: Any) -> None:
+    verdict = check(name, answer)
+    assert verdict.right is None
+    assert not verdict
+    assert "Not answered yet" in str(verdict)
+
+
+def test_numbers_of_other_kinds_are_numbers() -> None:
+    for answer in (Decimal(64), Fraction(64), 2**6, np.int8(64), np.float16(64), "６４", "64.0", [64], [[64.0]]):
+        assert check("patches.count", answer), answer
+    assert check("patches.count", torch.tensor(64.0, dtype=torch.bfloat16))
+    assert check("patches.count", 10**400).right is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "finding"),
+    [
+        ("number", np.nan, "wrong.not-finite"),
+        ("number", 12.5 * 100, "wrong.percent"),
+        ("number", -12.5, "wrong.sign"),
+        ("number", 12.6, "wrong.rounded"),
+        ("number", 3, "wrong.small"),
+        ("number", 50, "wrong.large"),
+        ("number", [1, 2], "odd.not-one"),
+        ("number", np.zeros((2, 3)), "odd.not-one"),
+        ("shape", (2, 3, 1), "wrong.shape-length"),
+        ("shape", (3, 2), "wrong.shape-order"),
+        ("shape", (2, 4), "wrong.shape-axis"),
+        ("shape", 6, "odd.shape-number"),
+        ("shape", np.zeros((2, 3)), "odd.shape-array"),
+        ("shape", [[2, 3]], "odd.shape-nested"),
+        ("shape", (2, 3.5), "odd.shape-whole"),
+        ("shape", (2, np.nan), "odd.shape-whole"),
+    ],
+)
+def test_numbers_and_shapes_that_differ_are_told_how(kind: str, answer: Any, finding: str) -> None:
+    found = judge(kind, answer, 12.5 if kind == "number" else (2, 3), {})
+    assert (found.right, found.key) == (False, finding)
+
+
+def test_whole_numbers_that_are_one_off_are_told_so() -> None:
+    assert judge("number", 65, 64, {}).key == "wrong.one-off"
+    assert judge("number", 6400, 64, {}).key == "wrong.large"
+
+
+def array_cases() -> dict[str, Any]:
+    truth = np.arange(12.0).reshape(3, 4) - 3.7
+    one = truth.copy()
+    one[1, 2] += 5
+    hole = truth.copy()
+    hole[2, 3] = np.inf
+    return {
+        "wrong.transposed": truth.T,
+        "wrong.reshape": truth.reshape(-1),
+        "wrong.array-axes": truth[0],
+        "wrong.array-order": np.zeros((4, 3)),
+        "wrong.array-axis": np.concatenate([truth, truth]),
+        "wrong.zeros": np.zeros((3, 4)),
+        "wrong.factor": 2 * truth,
+        "wrong.sign": -truth,
+        "wrong.offset": truth + 3,
+        "wrong.order": truth[::-1],
+        "wrong.rounding": truth + 0.004 * (-1) ** np.arange(4),
+        "wrong.values": one,
+        "wrong.not-finite": hole,
+    }
+
+
+@pytest.mark.parametrize("finding", array_cases())
+def test_arrays_that_differ_are_told_how_and_where(finding: str) -> None:
+    truth = np.arange(12.0).reshape(3, 4) - 3.7
+    found = judge("array", array_cases()[finding], truth, {})
+    assert (found.right, found.key) == (False, finding)
+    if finding == "wrong.values":
+        assert found.values == {"wrong": 1, "size": 12, "place": "[1, 2]", "given": "7.3", "wanted": "2.3"}
+    if finding == "wrong.not-finite":
+        assert found.values == {"count": 1, "size": 12, "place": "[2, 3]"}
+
+
+def test_empty_arrays_are_borne() -> None:
+    assert judge("array", np.zeros((0, 4)), np.ones((3, 4)), {}).key == "wrong.array-axis"
+    assert judge("array", [], np.ones((3, 4)), {}).key == "wrong.array-axes"
+
+
+def test_every_text_of_findings_can_be_said() -> None:
+    """What the judge finds is in the catalogue, and nothing else is."""
+    said = {key for key in catalogue("en") if key.startswith("lessons.mistake.")}
+    assert said == {f"lessons.mistake.{mistake}" for _, mistake in KNOWN}
+    assert {key for key in catalogue("en") if key.startswith("lessons-hints.")} == {
+        f"lessons-hints.{n}" for n in CHECKS
+    }
+
+
+def test_what_does_not_exist_is_said_in_words() -> None:
+    with pytest.raises(ExplorerError, match="no lesson “knitting”"):
+        begin("knitting")
+    with pytest.raises(ExplorerError, match="no question"):
+        predict("patches.none")
+    with pytest.raises(ExplorerError, match="no stage"):
+        stage("cellar")
+    with pytest.raises(ExplorerError, match="no setting “colour”"):
+        stage("patches", colour=1)
+    assert check("patches.none", 1).right is None
+    current().state.close()
