@@ -14,7 +14,10 @@ from pathlib import Path
 from explorer.errors import ExplorerError
 from explorer.resources import notebooks_path
 
-__all__ = ["copy_notebooks", "lab_command", "open_lab"]
+__all__ = ["START", "copy_notebooks", "lab_command", "open_lab"]
+
+#: The notebook that is open at first.
+START = "start.ipynb"
 
 
 def copy_notebooks(folder: Path) -> list[Path]:
@@ -43,6 +46,9 @@ def copy_notebooks(folder: Path) -> list[Path]:
             relative = found.relative_to(source)
             if found.is_dir() or any(part.startswith((".", "__")) for part in relative.parts):
                 continue
+            # The texts that lessons are made from are for who works on them.
+            if found.suffix == ".py":
+                continue
             target = folder / relative
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
@@ -55,7 +61,7 @@ def copy_notebooks(folder: Path) -> list[Path]:
 
 
 def lab_command(folder: Path, extra: Sequence[str] = (), *, port: int | None = None, browser: bool = True) -> list[str]:
-    """Command that starts JupyterLab on a folder, with the dashboard's notebook open.
+    """Command that starts JupyterLab on a folder, with the page open that leads to the explorer and to the lessons.
 
     Parameters
     ----------
@@ -73,10 +79,10 @@ def lab_command(folder: Path, extra: Sequence[str] = (), *, port: int | None = N
         sys.executable,
         "-m",
         "jupyterlab",
-        str(folder / "explorer.ipynb"),
+        str(folder / START),
         f"--ServerApp.root_dir={folder}",
         # The address that is printed opens the notebook, too.
-        "--LabApp.default_url=/lab/tree/explorer.ipynb",
+        f"--LabApp.default_url=/lab/tree/{START}",
         f"--ServerApp.tornado_settings={settings}",
         # JupyterLab asks the internet for news and for a newer version of itself.
         "--LabApp.news_url=None",

@@ -118,6 +118,9 @@ def test_lab_works_from_an_empty_folder(installed: Path, empty: Path) -> None:
 
         served = json.loads(get("/api/contents/explorer.ipynb"))["content"]
         assert "Dashboard()" in "".join(served["cells"][0]["source"])
+        lesson = json.loads(get("/api/contents/lessons/ja/1-patches.ipynb"))
+        assert lesson["writable"]
+        assert any("explorer.lessons" in "".join(cell["source"]) for cell in lesson["content"]["cells"])
         assert b"<title>JupyterLab</title>" in get("/lab")
     copied = empty / "vit-explorer" / "explorer.ipynb"
     assert os.access(copied, os.W_OK)

@@ -20,7 +20,7 @@ from explorer.errors import ExplorerError
 from explorer.serving.addresses import Addresses, bind, qr_code
 from explorer.serving.frontend import build_bundle, recorded_scripts
 from explorer.serving.handlers import PackedFileHandler
-from explorer.serving.lab import copy_notebooks, lab_command
+from explorer.serving.lab import START, copy_notebooks, lab_command
 from explorer.serving.server import ServeOptions
 from explorer.serving.shell import STAGES, choose_language, shell_html
 from explorer.texts import LANGUAGES, catalogue
@@ -192,6 +192,9 @@ def test_notebooks_of_the_user_are_left_alone(tmp_path: Path) -> None:
     first.write_text("my own")
     assert copy_notebooks(folder)[0] == first
     assert first.read_text() == "my own"
+    # The lessons as notebooks, for a reader to write in; not the texts that they are made from.
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".ipynb"}
+    assert (folder / "lessons" / "ja" / "1-patches.ipynb").is_file()
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
@@ -206,3 +209,11 @@ def test_jupyterlab_is_told_not_to_ask_the_internet(tmp_path: Path) -> None:
     assert "--LabApp.news_url=None" in command
     assert "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate" in command
     assert command[-2:] == ["--no-browser", "--debug"]
+
+
+def test_jupyterlab_opens_what_leads_to_the_lessons(tmp_path: Path) -> None:
+    copied = copy_notebooks(tmp_path)
+    assert str(tmp_path / START) in lab_command(tmp_path)
+    prose = json.loads((tmp_path / START).read_text("utf-8"))["cells"][0]["source"]
+    links = {tmp_path / link for link in re.findall(r"\]\(([^)]+)\)", "".join(prose))}
+    assert links == {path for path in copied if path.name != START}
