@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["main", "user_language"]
 
 Command = Callable[[argparse.Namespace], int]
+#: The stages that there are pictures of; said here, as importing them takes a second.
+_STAGES = ("overview", "patches", "embedding", "position", "encoder", "attention", "classification")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -136,7 +138,15 @@ def _parser(language: str) -> argparse.ArgumentParser:
     trace.add_argument("--out", type=Path, metavar="FILE", help=say("out"))
 
     export = add_run("export", _export)
-    export.add_argument("--html", type=Path, metavar="FILE", required=True, help=say("html"))
+    export.epilog = say("export-example")
+    export.add_argument("--out", type=Path, metavar="FOLDER", help=say("export-out"))
+    export.add_argument("--html", type=Path, metavar="FILE", help=say("html"))
+    export.add_argument("--stages", metavar="NAME,…", help=say("export-stages", names=",".join(_STAGES)))
+    export.add_argument("--layer", type=int, metavar="L", default=1, help=say("export-layer", default=1))
+    export.add_argument("--head", metavar="H", default="1", help=say("export-head", default=1))
+    export.add_argument("--query", metavar="TOKEN", help=say("export-query"))
+    export.add_argument("--caption", action=argparse.BooleanOptionalAction, default=True, help=say("export-caption"))
+    export.add_argument("--language", choices=list(LANGUAGES), help=say("export-language"))
 
     from explorer.training import cli as training
 
@@ -293,12 +303,12 @@ def _trace(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from explorer.export import write_handout
+    from explorer.cli_export import check, export
 
+    # Before the model runs: what is asked for can be wrong, and a browser can be missing.
+    check(options)
     picture, model, trace = _run(options)
-    out = write_handout(trace, model.labels, picture, options.html, language=options.lang)
-    megabytes = f"{out.stat().st_size / 1e6:.1f}"
-    print(text("cli.exported", options.lang, file=str(out), model=trace.spec.name, megabytes=megabytes))
+    export(options, picture, model, trace)
     if trace.spec.random_weights:
         print(text("cli.random-note", options.lang))
     return 0

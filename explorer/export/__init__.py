@@ -1,8 +1,17 @@
-"""Files made of a run: the handout, one page that opens from disk with no kernel, no server and no internet."""
+"""Files made of a run: the handout, one page that opens from disk, and pictures of the stages for slides."""
 
 from __future__ import annotations
 
 from explorer.export.button import HandoutButton
 from explorer.export.handout import handout_html, write_handout
+from explorer.export.stages import STAGES, StagePicture, draw_stages, save_stages
 
-__all__ = ["HandoutButton", "handout_html", "write_handout"]
+__all__ = [
+    "STAGES",
+    "HandoutButton",
+    "StagePicture",
+    "draw_stages",
+    "handout_html",
+    "save_stages",
+    "write_handout",
+]

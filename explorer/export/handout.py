@@ -8,8 +8,7 @@ the page; what a kernel would answer is answered by ``handout.js``, from q, k an
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.catalog import BUNDLED_NAME, known_models
 from explorer.errors import ExplorerError
 from explorer.export.packing import STAGES, Packer, page_html
 from explorer.export.recording import Recording, Snapshot, unseen, varying
-from explorer.labels import Labels
+from explorer.export.showing import model_name, state_of
 from explorer.numerics import Array, log_sum_exp
 from explorer.panels.attention import AttentionPanel
 from explorer.panels.classification import ClassificationPanel
@@ -32,11 +30,11 @@ from explorer.panels.position import PositionPanel
 from explorer.state import ExplorerState
 from explorer.texts import LANGUAGES, text
 from explorer.trace import Trace
-from explorer.tracer import TraceAnswer
 from explorer.widgets.attention_view import AttentionView
 
 if TYPE_CHECKING:
     from explorer.images import Picture
+    from explorer.labels import Labels
 
 __all__ = ["MAX_BYTES", "handout_html", "write_handout"]
 
@@ -130,40 +128,8 @@ def handout_html(
     smallest = 2 * (trace.q.size + trace.k.size) * 4 // 3
     if smallest > MAX_BYTES:
         raise ExplorerError("handout-too-large", megabytes=round(smallest / 1e6), limit=round(MAX_BYTES / 1e6))
-    with unseen(), _state_of(trace, labels, picture, crop, layer, head, token) as state:
+    with unseen(), state_of(trace, labels, picture, crop, layer, head, token) as state:
         return _written(state, trace, language)
-
-
-@contextmanager
-def _state_of(
-    trace: Trace,
-    labels: Labels | None,
-    picture: Picture,
-    crop: tuple[float, float],
-    layer: int,
-    head: int,
-    token: int | None,
-) -> Iterator[ExplorerState]:
-    """A state that shows a run that is there already."""
-    state = ExplorerState(
-        answerer=lambda request, _report, _cancelled: TraceAnswer(
-            request=request, trace=trace, labels=Labels() if labels is None else labels
-        ),
-        deliver=lambda call: call(),
-        picture=picture,
-        crop=crop,
-        layer=layer,
-        head=head,
-    )
-    try:
-        state.wait()
-        if state.error is not None:
-            raise state.error
-        if token is not None:
-            state.token = min(max(token, 0), trace.num_tokens - 1)
-        yield state
-    finally:
-        state.close()
 
 
 def _written(state: ExplorerState, trace: Trace, language: str) -> str:
@@ -246,7 +212,7 @@ def _words(state: ExplorerState, trace: Trace, language: str, error: float) -> d
         "handout.facts",
         language,
         picture=picture,
-        model=_model_name(trace),
+        model=model_name(trace),
         patch=trace.patch_size,
         image=trace.image_size,
         patches=trace.num_patches,
@@ -263,14 +229,6 @@ def _words(state: ExplorerState, trace: Trace, language: str, error: float) -> d
         "warnings": "".join(f"<p class='vx-handout-warning'>{warning}</p>" for warning in warnings),
         "languages": text("page.language", language),
     } | {f"nav-{stage}": text(f"page.nav-{stage}", language) for stage in STAGES}
-
-
-def _model_name(trace: Trace) -> str:
-    """The papers' name where it is on the list; of a folder its own name, without where it lies."""
-    name = trace.spec.name
-    known = BUNDLED_NAME if name == "bundled" else name
-    titles = {model.name: model.title for model in known_models()}
-    return titles.get(known) or name.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 # -- what the file answers ---------------------------------------------------------------------------------------------

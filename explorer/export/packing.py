@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.esm import as_function, bundle
 from explorer.texts import LANGUAGES, text
-from explorer.widgets._esm import bundle
 from explorer.widgets.page import StyleSheet
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ __all__ = ["STAGES", "Packer", "page_html"]
 STAGES: Mapping[str, int] = {"patches": 1, "position": 3, "attention": 5, "classification": 6}
 
 _FOLDER = Path(__file__).parent
-_DEFAULT_EXPORT = re.compile(r"^export default (.+);$", re.MULTILINE)
 _ALIGNED = 8
 
 
@@ -136,18 +135,10 @@ def page_html(header: Mapping[str, Any], packer: Packer, recording: Recording, l
 @cache
 def _script(modules: tuple[str, ...]) -> str:
     """All JavaScript as one plain script: a page from disk cannot import modules."""
-    fronts = ",\n".join(_called(module) for module in modules)
-    own = _called(bundle("export/handout.js", _FOLDER.parent))
+    fronts = ",\n".join(as_function(module) for module in modules)
+    own = as_function(bundle("export/handout.js", _FOLDER.parent))
     script = f'"use strict";\n{own}.open([\n{fronts}\n]);\n'
     # What would end the script, or begin a comment in it, is not written in any of our modules.
     if re.search(r"</script|<!--", script, re.IGNORECASE):
         raise ValueError("a module would end its script")
     return script
-
-
-def _called(module: str) -> str:
-    """A bundled module as an expression: a function that is called once and gives what the module exports."""
-    body, count = _DEFAULT_EXPORT.subn(r"return \1;", module)
-    if count != 1:
-        raise ValueError(f"a bundled module has {count} default exports of one line")
-    return f"(() => {{\n{body}}})()"

@@ -13,7 +13,7 @@ from comm.base_comm import BaseComm
 from explorer.panels.base import StagePanel
 from explorer.widgets.choice import Choice
 
-__all__ = ["Changes", "Recording", "Snapshot", "unseen", "varying"]
+__all__ = ["Changes", "Recording", "Snapshot", "forget", "unseen", "varying"]
 
 #: What every widget shows, by its number: trait to value.
 Snapshot = list[dict[str, Any]]
@@ -112,9 +112,7 @@ class Recording:
 
     def close(self) -> None:
         """Forget the widgets: ipywidgets keeps each until it is closed."""
-        known: set[int] = set()
-        for widget in [found for root in self._roots for found in _within(root, known)]:
-            widget.close()
+        forget(self._roots)
 
 
 def varying(snapshots: Mapping[Key, Snapshot], leave_out: tuple[int, str] | None = None) -> dict[Key, Changes]:
@@ -145,6 +143,13 @@ def varying(snapshots: Mapping[Key, Snapshot], leave_out: tuple[int, str] | None
         for number, name in names:
             found[key].setdefault(number, {})[name] = snapshot[number][name]
     return found
+
+
+def forget(roots: Sequence[W.Widget]) -> None:
+    """Close some widgets and all that hang on them."""
+    known: set[int] = set()
+    for widget in [found for root in roots for found in _within(root, known)]:
+        widget.close()
 
 
 def _shown(widget: Any) -> dict[str, Any]:

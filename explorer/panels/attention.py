@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import ipywidgets as W
 
+from explorer.drawing import Node, Part, Row
 from explorer.figures.attention_layers import MAX_ROLLOUT_TOKENS
 from explorer.figures.patches import under_grid
 from explorer.images import Cropping, display_crop, encode_image
@@ -53,6 +54,15 @@ class AttentionPanel(StagePanel):
     def view(self) -> AttentionView:
         """All of the stage."""
         return self._view
+
+    def picture(self) -> Node:
+        """The open head on the photo and as a matrix; all layers and heads."""
+        view = self._view
+
+        def part(name: str, width: int) -> Part:
+            return Part(view, width=width, select=f".vxw-attention-{name}", state=view.still())
+
+        return Row([part("photo", 350), part("matrix", 390), part("wall", 320)], gap=32)
 
     def refresh(self, trace: Trace, changes: frozenset[str]) -> None:
         """Bring the view to what the state says."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import ipywidgets as W
 
+from explorer.drawing import Node
 from explorer.errors import MessageValue
 from explorer.formulas import formula, shape_mathml
 from explorer.state import ExplorerState
@@ -126,6 +127,10 @@ class StagePanel(W.VBox):
     def handout(self) -> Sequence[W.Widget]:
         """The stage as a file shows it: heading, formulas and shapes, the excerpt, footnotes."""
         return (self._heading, self._theory, box(*self.excerpt(), classes=["vx-stage-body"]), self._notes)
+
+    def picture(self) -> Node:
+        """What of the stage makes a picture for slides, and how it is arranged."""
+        raise TypeError(f"{type(self).__name__} has no picture()")
 
     # -- keeping up ------------------------------------------------------------------------------------------------
 

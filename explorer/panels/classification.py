@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 
 import ipywidgets as W
 import numpy as np
+from numpy.typing import NDArray
 
+from explorer.drawing import Column, Node, Part, Row, Words
 from explorer.figures.classification import (
     check_score,
     margin,
@@ -19,12 +21,14 @@ from explorer.figures.classification import (
     top_classes,
     vote_of,
 )
+from explorer.images import Cropping, display_crop, encode_image
 from explorer.novelty import NoveltyRule, probably_none, rule_for
 from explorer.panels.base import Shape, StagePanel, box, html
 from explorer.panels.numbers import difference, signed
 from explorer.resources import assets_path
 from explorer.state import ExplorerState
 from explorer.trace import Trace
+from explorer.widgets import PatchView
 from explorer.widgets.choice import Choice
 from explorer.widgets.class_bars import ClassBars, ClassList
 from explorer.widgets.strips_view import StripsView
@@ -122,6 +126,33 @@ class ClassificationPanel(StagePanel):
             self._reliability,
         )
 
+    def picture(self) -> Node:
+        """The photo, the answer, and the most probable classes; of a model without classes, its description y."""
+        trace = self.state.trace
+        if trace is None:
+            raise ValueError("nothing is shown yet")
+        photo = PatchView(interactive=False, max_size=360)
+        photo.show_image(encode_image(self._photo(trace), "jpeg"), "image/jpeg", grid=(1, 1), prefix_names=())
+        seen = Part(photo, width=370, title="")
+        best = top_classes(trace, 1)
+        if not best:
+            said = Words(text=self.say("no-head", size=trace.spec.dim), width=620, size=19)
+            return Row([seen, Column([said, Part(self._strips, width=620, state={"selected": -1})])], middle=True)
+        name = Words(text=self.class_name(best[0].index), width=620, size=34, weight=700)
+        prob = Words(text=f"{best[0].prob:.1%}", width=620, size=28, weight=700, strong=True)
+        warnings = [Words(text=said, width=620, size=18, weight=600) for said in self._warnings(trace)]
+        return Row(
+            [seen, Column([*warnings, Column([name, prob], gap=2), Part(self._bars, width=640)], gap=16)], middle=True
+        )
+
+    def _photo(self, trace: Trace) -> NDArray[np.uint8]:
+        """As sharp as the picture is, cut as the model sees it."""
+        picture, spec = self.state.picture, trace.spec
+        if picture is None:
+            return trace.image
+        cropping = Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
+        return display_crop(picture, cropping, self.state.crop)
+
     @property
     def bars(self) -> ClassBars:
         """The most probable classes; the chosen one's logit is worked out."""
@@ -182,11 +213,7 @@ class ClassificationPanel(StagePanel):
             if spec.projection_dim:
                 said += f"<p>{escape(say('projection', size=spec.projection_dim))}</p>"
             return said
-        warnings = [say("random")] if spec.random_weights else []
-        rule = _rule(trace)
-        if rule is not None and trace.logits is not None and probably_none(trace.logits, rule):
-            warnings.append(rule.sentence(spec.num_classes, self.state.language))
-        warning = "".join(f"<p class='vx-warning'>{escape(said)}</p>" for said in warnings)
+        warning = "".join(f"<p class='vx-warning'>{escape(said)}</p>" for said in self._warnings(trace))
         facts = ""
         ahead = margin(trace)
         if ahead is not None:
@@ -197,6 +224,14 @@ class ClassificationPanel(StagePanel):
             f"<div class='vx-answer-prob'>{best[0].prob:.1%}</div>"
             f"{facts}<p class='vx-quiet'>{escape(say('of-classes', classes=spec.num_classes))}</p>"
         )
+
+    def _warnings(self, trace: Trace) -> list[str]:
+        """Why the answer is to be taken with care, or not at all."""
+        warnings = [self.say("random")] if trace.spec.random_weights else []
+        rule = _rule(trace)
+        if rule is not None and trace.logits is not None and probably_none(trace.logits, rule):
+            warnings.append(rule.sentence(trace.spec.num_classes, self.state.language))
+        return warnings
 
     def _show_bars(self, trace: Trace) -> None:
         say, best = self.say, top_classes(trace, _BARS)

@@ -10,6 +10,7 @@ import ipywidgets as W
 import numpy as np
 
 from explorer.arrays import ModelArrays
+from explorer.drawing import Node, Part, Row, Sign
 from explorer.figures import embedding as figures
 from explorer.figures.matrix import Axis
 from explorer.formulas import mathml
@@ -115,6 +116,13 @@ class EmbeddingPanel(StagePanel):
             self._show_worked(trace)
         finally:
             self._quiet = before
+
+    def picture(self) -> Node:
+        """Two matrices and their product."""
+        x, weights, product = (
+            Part(view, width=300, state={"max_size": 320}) for view in (self._patches, self._weights, self._product)
+        )
+        return Row([x, Sign("×"), weights, Sign("+ b ="), product], gap=20, middle=True)
 
     # -- parts -----------------------------------------------------------------------------------------------------
 

@@ -9,12 +9,14 @@ from typing import Any, ClassVar
 import ipywidgets as W
 import numpy as np
 
+from explorer.drawing import Column, Node, Part, Row, Words
 from explorer.figures.encoder import STEPS, open_layer
 from explorer.figures.encoder_facts import Lengths, lengths, lengths_chart, sampled_tokens
 from explorer.figures.patches import under_grid
 from explorer.images import Cropping, display_crop, encode_image
 from explorer.panels.base import Shape, StagePanel, box, html, token_name
 from explorer.panels.encoder_steps import StepView
+from explorer.panels.encoder_whole import layer_flows
 from explorer.state import MEAN_OF_HEADS, ExplorerState
 from explorer.trace import Trace
 from explorer.widgets import ChartView, PatchView
@@ -129,6 +131,15 @@ class EncoderPanel(StagePanel):
                 self._show_lengths(trace)
         finally:
             self._following -= 1
+
+    def picture(self) -> Node:
+        """What the layer does to the picked token: its attention half, then its MLP half."""
+        trace = self.state.trace
+        if trace is None:
+            raise ValueError("nothing is shown yet")
+        row = open_layer(trace, self.state.layer, self.state.token)
+        halves = Row([Part(view, width=490) for view in layer_flows(self, row, self.head)], gap=48)
+        return Column([halves, Words(text=self.say("whole-words"), width=1028, quiet=True)], gap=14)
 
     # -- for the steps ---------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import ipywidgets as W
 
+from explorer.drawing import Node, Part
 from explorer.figures.classification import top_classes
 from explorer.figures.overview import PipelineDrawing, pipeline_drawing
 from explorer.images import Cropping, display_crop
@@ -70,6 +71,10 @@ class OverviewPanel(StagePanel):
             stages=stages,
             stem=self.stem(),
         )
+
+    def picture(self) -> Node:
+        """The drawing, and what its colours mean."""
+        return Part(self._drawing, width=1200, caption=True)
 
     # -- parts -----------------------------------------------------------------------------------------------------
 

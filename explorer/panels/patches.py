@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import ipywidgets as W
 import numpy as np
 
+from explorer.drawing import Column, Node, Part, Row, Words
 from explorer.figures.patches import (
     channel_figure,
     entry_of,
@@ -103,6 +104,16 @@ class PatchesPanel(StagePanel):
     def excerpt(self) -> Sequence[W.Widget]:
         """The photo under its grid, sharp or as the model sees it."""
         return (box(self._views, self._count, classes=["vx-row", "vx-patches-controls"]), self._photo)
+
+    def picture(self) -> Node:
+        """The photo under its grid; beside it the picked patch, and the vector that it becomes."""
+        photo = Part(self._photo, width=480, state={"max_size": 420})
+        close = Part(self._tile, width=480, state={"max_tile": 150})
+        vector = Part(self._vector, width=480, state={"selected_row": -1, "selected_col": -1})
+        if self._token == self.state.token:
+            return Row([photo, Column([close, vector])])
+        stays = Words(text=self.say("stays", token=self.token_name(self._token)), width=480, quiet=True)
+        return Row([photo, Column([close, vector, stays])])
 
     @property
     def views(self) -> Choice:

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 import ipywidgets as W
 import numpy as np
 
+from explorer.drawing import Node
 from explorer.figures import position as figures
 from explorer.figures import position_tables
 from explorer.figures.matrix import Axis, Scale, symmetric_scale
 from explorer.formulas import formula, mathml
 from explorer.panels.base import Shape, StagePanel, box, html
 from explorer.panels.numbers import bracketed, root_mean_square, signed, size
-from explorer.panels.position_column import TableColumn
+from explorer.panels.position_column import TableColumn, columns_picture
 from explorer.panels.position_words import prefix_shape, sentence_key, sum_formula, title_names
 from explorer.state import ExplorerState
 from explorer.trace import Trace
@@ -115,6 +116,10 @@ class PositionPanel(StagePanel):
         names, rows = ("tables", "several", "similarity"), ("table", "several", "all")
         parts = [part for name, row in zip(names, rows, strict=True) for part in (self._titles[name], self._rows[row])]
         return (*parts, self._similarity_words)
+
+    def picture(self) -> Node:
+        """The tables side by side, and below each how alike its positions are to the picked one."""
+        return columns_picture(self.columns)
 
     def refresh(self, trace: Trace, changes: frozenset[str]) -> None:
         """Redraw what changed."""
@@ -219,7 +224,8 @@ class PositionPanel(StagePanel):
             title = say(key, names=self._list(title_names(trace)))
             stem = self.stem({"added-figure": "E_pos", title_after: "z0"}.get(key, "before"))
             view.show(figures.token_figure(values, scale, rows=rows, cols=cols, title=title, stem=stem))
-        self._sum_words.value = escape(self._join(self._about_sum(trace, common, scale_added, normed)))
+        words = self._about_sum(trace, common, scale_added, normed)
+        self._sum_words.value = escape(("" if self.state.language == "ja" else " ").join(words))
 
     def _about_sum(self, trace: Trace, common: Scale, added: Scale, normed: bool) -> list[str]:
         say, arrays = self.say, trace.arrays
@@ -337,9 +343,6 @@ class PositionPanel(StagePanel):
             column.select(place, shown)
 
     # -- words -----------------------------------------------------------------------------------------------------
-
-    def _join(self, sentences: Sequence[str]) -> str:
-        return ("" if self.state.language == "ja" else " ").join(sentences)
 
     def _list(self, names: Sequence[str]) -> str:
         return ("、" if self.state.language == "ja" else ", ").join(names)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
 import ipywidgets as W
 
+from explorer.drawing import Column, Node, Part, Row
 from explorer.figures import position as figures
 from explorer.figures.matrix import Axis, Scale
 from explorer.figures.position_tables import PositionTables, wave_of, wave_window
@@ -16,7 +17,7 @@ from explorer.panels.base import box, html
 from explorer.panels.numbers import size
 from explorer.widgets import ChartView, MatrixView, TilesView
 
-__all__ = ["TableColumn"]
+__all__ = ["TableColumn", "columns_picture"]
 
 Say = Callable[..., str]
 _FORMULAS = {
@@ -241,6 +242,19 @@ class TableColumn:
         finally:
             self._quiet = before
 
+    def shown(self, row: str) -> bool:
+        """Whether there is something to see in a row of the comparison: ``table``, ``one`` or ``several``."""
+        return not self._hidden and (row != "one" or self._one.layout.display != "none")
+
+    def part(self, row: str) -> Part:
+        """One of its pictures, for slides."""
+        view = {"table": self._table, "one": self._one, "several": self._several}[row]
+        if row == "table":
+            # Of a table with more places than dimensions the height is what counts.
+            flat = self._table.figure is not None and self._table.figure.aspect == "equal"
+            return Part(view, width=320, state={"max_size": 320 if flat else 200, "selected_col": -1})
+        return Part(view, width=320, title="", state={"max_size": 210} if row == "one" else {"max_tile": 34})
+
     def linked(self) -> list[tuple[W.Widget, str, list[int]]]:
         """Views that mark the picked place, with the trait that says it and its value for each place of the grid."""
         if self._hidden or self._tables is None:
@@ -280,6 +294,13 @@ class TableColumn:
     def _tell(self, place: int, dimension: int) -> None:
         if not self._quiet:
             self._picked(place, dimension)
+
+
+def columns_picture(columns: Sequence[TableColumn]) -> Node:
+    """The tables side by side, for slides; below each how alike its positions are to the picked one."""
+    tables = [column for column in columns if column.shown("table")]
+    lower = "one" if all(column.shown("one") for column in tables) else "several"
+    return Row([Column([column.part("table"), column.part(lower)]) for column in tables])
 
 
 def size_of_wave(length: float) -> str:

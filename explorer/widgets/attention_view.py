@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import traitlets
@@ -170,6 +170,27 @@ class AttentionView(ExplorerWidget):
             layers.summary(layer)
         self._tell_summaries()
         return layers
+
+    def still(self) -> dict[str, Any]:
+        """Traits of a front end that nobody answers: the open layer and the wall are there, a rollout is not.
+
+        Raises
+        ------
+        ValueError
+            If nothing is shown yet.
+        """
+        layers = self.settle()
+        direction: Literal["seen", "looks"] = "seen" if self.direction == "seen" else "looks"
+        whole = self.wall_kind == "matrix"
+        wall = layers.matrix_thumbnails() if whole else layers.token_thumbnails(self.token, direction)
+        return {
+            "run": dict(self.run) | {"rollout": False, "opened": self.layer},
+            "opened": b"".join(_layer_bytes(layers, self.layer)),
+            "highs": self.highs,
+            "distances": self.distances,
+            "wall_shape": wall.shape[2:],
+            "wall": wall.tobytes(),
+        }
 
     # -- what is worked out beside the page's own work -------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 // The most probable classes: name, bar, probability; a click or Enter chooses one.
 
-import { PAPER, element } from "./js/frame.js";
+import { PAPER, answerScene, element } from "./js/frame.js";
 import { fill } from "./js/numbers.js";
 import { savePicture } from "./js/save.js";
 import { measurer, shortened } from "./js/scene.js";
@@ -26,13 +26,16 @@ function render({ model, el }) {
     button.type = "button";
     button.innerHTML = DOWN;
     button.append(element("span", "", format.toUpperCase()));
-    button.addEventListener("click", () => {
-      const heading = model.get("heading");
-      savePicture(format, scene(), { title: heading.title, caption: "", notes: [], stem: heading.stem, font: font() });
-    });
+    button.addEventListener("click", () => savePicture(format, ...saved()));
     tools.append(button);
     return [format, button];
   });
+
+  const saved = () => {
+    const heading = model.get("heading");
+    return [scene(), { title: heading.title, caption: "", notes: [], stem: heading.stem, font: font() }];
+  };
+  answerScene(root, saved);
 
   const show = () => {
     const heading = model.get("heading");
@@ -78,7 +81,10 @@ function render({ model, el }) {
 
   function scene() {
     const measure = measurer(font());
-    const [width, names, numbers, step] = [900, 320, 90, 44];
+    const [numbers, step] = [90, 44];
+    const width = Math.min(900, Math.max(560, root.clientWidth));
+    const longest = Math.max(0, ...model.get("rows").map((row) => measure(row.name, 18, 700)));
+    const names = Math.min(longest + 20, width / 2);
     const items = [];
     model.get("rows").forEach((row, place) => {
       const y = place * step + step / 2;

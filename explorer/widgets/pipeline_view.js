@@ -1,6 +1,6 @@
 // The drawing of the whole pipeline: each part leads to its stage.
 
-import { element } from "./js/frame.js";
+import { answerScene, element } from "./js/frame.js";
 import { byteArray, fill, floats } from "./js/numbers.js";
 import { HEIGHT, WIDTH, pipelineSvg } from "./js/pipeline.js";
 import { download } from "./js/save.js";
@@ -70,9 +70,14 @@ function render({ model, el }) {
   };
   const present = () => Object.keys(model.get("drawing").stages ?? {}).filter((stage) => section(stage)).join(" ");
 
+  const paper = () => drawn(PAPER, () => false).replace("<g transform", `<rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/><g transform`);
+  // A whole SVG in place of a scene's items.
+  const saved = () => [{ width: WIDTH, height: HEIGHT, items: [], svg: paper() }, { title: "", caption: note.textContent, notes: [] }];
+  answerScene(root, saved);
+
   async function save(format) {
     const { stem } = model.get("drawing");
-    const svg = drawn(PAPER, () => false).replace("<g transform", `<rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/><g transform`);
+    const svg = paper();
     if (format === "svg") return download(new Blob([svg], { type: "image/svg+xml" }), stem, "svg");
     const picture = new Image();
     picture.src = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));

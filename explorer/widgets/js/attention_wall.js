@@ -11,6 +11,8 @@ import { shortened } from "./scene.js";
 const POINTED = "#10151b";
 const CHART_HEIGHT = 430;
 const DOT = 6;
+/** Side of a tile's picture in a file: there may be hundreds of them. */
+const SMALL = 300;
 /** Tiles of this size have room for the number of their head. */
 const NUMBERED = 34;
 
@@ -93,6 +95,7 @@ export function wallPane(el, view) {
       label(layout.left, 36, shortened(`← ${view.label("wall-nearest")}`, half, frame.measure));
       label(right - 4, 36, shortened(`${view.label("wall-furthest")} →`, half, frame.measure), { anchor: "end" });
     }
+    let under;
     for (let layer = 0; layer < layers; layer += 1) {
       const open = layer === view.layer;
       const style = open ? { weight: 700, fill: theme.accent } : {};
@@ -103,9 +106,9 @@ export function wallPane(el, view) {
         const box = layout.box(layer, col);
         const cells = tiles[layer * heads + head];
         items.push({ kind: "rect", ...box, fill: theme.line });
-        if (photo) items.push({ kind: "image", ...box, source: photo, smooth: true, href: () => photo.toDataURL() });
+        if (photo) items.push({ kind: "image", ...box, source: photo, smooth: true, href: () => (under ??= photo.toDataURL("image/jpeg", 0.9)) });
         if (cells) {
-          items.push({ kind: "image", ...box, source: cells, alpha: photo ? COVER + 0.12 : 1, href: () => enlargedPng(cells) });
+          items.push({ kind: "image", ...box, source: cells, alpha: photo ? COVER + 0.12 : 1, href: () => enlargedPng(cells, SMALL) });
         }
         if (model.get("wall_order") === "distance" && layout.tile.width >= NUMBERED) {
           const text = String(head + 1);

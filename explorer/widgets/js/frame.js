@@ -96,6 +96,15 @@ export function saveButtons(tools, save) {
 }
 
 /**
+ * Give the drawing to whoever asks for it, to put it together with others: what they get is what the buttons save.
+ * @param {HTMLElement} root Where the event `vxw-scene` arrives; its detail is called with what there is.
+ * @param {() => [import("./scene.js").Scene, object]} saved
+ */
+export function answerScene(root, saved) {
+  root.addEventListener("vxw-scene", ({ detail }) => detail(...saved()));
+}
+
+/**
  * The page's colours, as the style sheet gives them to a widget.
  * @param {CSSStyleDeclaration} style
  * @returns {Theme}
@@ -168,10 +177,9 @@ export function createFrame(el, model, parts) {
   root.append(head, stage, readout, notes, caption, live);
   el.append(root);
 
-  const buttons = saveButtons(tools, (format) => {
-    const paper = { ...PAPER, accent: frame.theme().accent };
-    savePicture(format, parts.scene(paper), { ...parts.texts(), font: font() });
-  });
+  const saved = () => [parts.scene({ ...PAPER, accent: frame.theme().accent }), { ...parts.texts(), font: font() }];
+  const buttons = saveButtons(tools, (format) => savePicture(format, ...saved()));
+  answerScene(root, saved);
   const style = getComputedStyle(root);
   const font = () => style.fontFamily || "sans-serif";
   let measure = measurer(font());

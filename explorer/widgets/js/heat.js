@@ -130,10 +130,11 @@ export function cellCanvas(pixels, width, height) {
  * A PNG, as a data URL, of a canvas with one pixel a cell, enlarged so far that programs that smooth pictures cannot
  * blur the cells.
  * @param {HTMLCanvasElement} cells
+ * @param {number} [side] About its longest side; a picture that is drawn small needs less.
  * @returns {string}
  */
-export function enlargedPng(cells) {
-  const factor = Math.max(1, Math.floor(1600 / Math.max(cells.width, cells.height)));
+export function enlargedPng(cells, side = 1600) {
+  const factor = Math.max(1, Math.floor(side / Math.max(cells.width, cells.height)));
   const canvas = document.createElement("canvas");
   canvas.width = cells.width * factor;
   canvas.height = cells.height * factor;

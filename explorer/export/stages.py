@@ -1,0 +1,284 @@
+"""The stages as pictures: PNG and SVG, drawn by the page's own front ends, in a browser without a window.
+
+The page's panels are built beside a state of their own, as for a handout; each says what of it makes a picture
+(:meth:`explorer.panels.base.StagePanel.picture`), so that a file shows what the page shows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from explorer.drawing import Column, Drawing, Node, Part, Row, Sheet, draw_sheets
+from explorer.drawing.sheets import Format
+from explorer.errors import ExplorerError
+from explorer.export.recording import forget, unseen
+from explorer.export.showing import model_name, state_of
+from explorer.figures.classification import top_classes
+from explorer.panels.attention import AttentionPanel
+from explorer.panels.base import StagePanel
+from explorer.panels.classification import ClassificationPanel
+from explorer.panels.embedding import EmbeddingPanel
+from explorer.panels.encoder import EncoderPanel
+from explorer.panels.overview import OverviewPanel
+from explorer.panels.patches import PatchesPanel
+from explorer.panels.position import PositionPanel
+from explorer.state import MEAN_OF_HEADS, ExplorerState
+from explorer.texts import text
+
+if TYPE_CHECKING:
+    from explorer.images import Picture
+    from explorer.labels import Labels
+    from explorer.trace import Trace
+
+__all__ = ["STAGES", "StagePicture", "draw_stages", "save_stages"]
+
+_PANELS: Mapping[str, type[StagePanel]] = {
+    panel.stage: panel
+    for panel in (
+        OverviewPanel,
+        PatchesPanel,
+        EmbeddingPanel,
+        PositionPanel,
+        EncoderPanel,
+        AttentionPanel,
+        ClassificationPanel,
+    )
+}
+#: The stages that there are pictures of, in the page's order.
+STAGES: Sequence[str] = tuple(_PANELS)
+#: What a stage's caption and file name say of what is picked.
+_LAYERED, _HEADED = frozenset({"encoder", "attention"}), frozenset({"attention"})
+_PICKED = frozenset({"patches", "embedding", "position", "encoder", "attention"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagePicture:
+    """A stage for slides.
+
+    Parameters
+    ----------
+    stage, number, name, sentence
+        As on the page.
+    caption : str
+        Stage, model, patch size, layer, head, query and answer, as far as the stage has them.
+    stem : str
+        File name, without its ending.
+    formulas : tuple of str
+        Names of its formulas; see :data:`explorer.formulas.FORMULAS`.
+    shapes : tuple of (str, tuple)
+        Its arrays: name and sizes.
+    drawings : tuple of Drawing
+        One for each size that was asked for.
+    """
+
+    stage: str
+    number: int
+    name: str
+    sentence: str
+    caption: str
+    stem: str
+    formulas: tuple[str, ...]
+    shapes: tuple[tuple[str, tuple[int | str, ...]], ...]
+    drawings: tuple[Drawing, ...] = field(repr=False, default=())
+
+
+def save_stages(
+    trace: Trace,
+    labels: Labels | None,
+    picture: Picture,
+    folder: str | os.PathLike[str],
+    *,
+    caption: bool = True,
+    formats: Sequence[Format] = ("png", "svg"),
+    **shown: Any,
+) -> list[Path]:
+    """Write pictures of the stages, for slides.
+
+    Parameters
+    ----------
+    trace : Trace
+    labels : Labels or None
+        Names of the classes.
+    picture : Picture
+        What the run was made from.
+    folder : path
+        Made if it does not exist. File names tell stage, model, patch size, layer, head and language.
+    caption : bool
+        Whether each says at its foot what it shows.
+    formats : sequence of {"png", "svg"}
+        A PNG has 2560 × 1440 pixels; an SVG needs nothing but itself.
+    **shown
+        ``stages``, ``language``, ``crop``, ``layer``, ``head``, ``token``; see :func:`draw_stages`.
+
+    Returns
+    -------
+    list of pathlib.Path
+
+    Raises
+    ------
+    ExplorerError
+        ``export-stage``: there is no such stage; ``browser-missing``: nothing to draw with; ``file-not-writable``.
+
+    Examples
+    --------
+    >>> model = load_model()
+    >>> picture = open_sample("chelsea")
+    >>> save_stages(trace_image(model, picture), model.labels, picture, "slides", stages=["attention"], layer=4)
+    """
+    sheet = {"caption": caption, "formats": tuple(formats)}
+    return write_stages(draw_stages(trace, labels, picture, sheets=[sheet], **shown), folder)
+
+
+def write_stages(pictures: Sequence[StagePicture], folder: str | os.PathLike[str]) -> list[Path]:
+    """Write the first drawing of each picture into a folder."""
+    place, written = Path(folder), []
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for picture in pictures:
+            drawing = picture.drawings[0]
+            for ending, data in (("png", drawing.png), ("svg", drawing.svg.encode("utf-8"))):
+                if data:
+                    file = place / f"{picture.stem}.{ending}"
+                    file.write_bytes(data)
+                    written.append(file)
+    except OSError as error:
+        raise ExplorerError("file-not-writable", file=str(place)) from error
+    return written
+
+
+def draw_stages(
+    trace: Trace,
+    labels: Labels | None,
+    picture: Picture,
+    *,
+    sheets: Sequence[Mapping[str, Any]] = ({},),
+    stages: Sequence[str] = STAGES,
+    language: str = "en",
+    crop: tuple[float, float] = (0.5, 0.5),
+    layer: int = 0,
+    head: int = 0,
+    token: int | None = None,
+) -> list[StagePicture]:
+    """Draw stages, all in one browser.
+
+    Parameters
+    ----------
+    trace, labels, picture
+        See :func:`save_stages`.
+    sheets : sequence of mapping
+        For each size that is wanted, what is not as in :class:`explorer.drawing.Sheet`; ``caption`` is a bool here.
+    stages : sequence of str
+        Of :data:`STAGES`.
+    language : str
+    crop : (float, float)
+        Where the square crop lies on the picture.
+    layer, head, token : int
+        What is open, from 0; a head of -1 is the mean. By default a patch in the middle is picked.
+
+    Returns
+    -------
+    list of StagePicture
+        In the page's order.
+
+    Raises
+    ------
+    ExplorerError
+        ``export-stage``, ``intervention-layer``, ``intervention-head``, ``browser-missing`` or ``browser-failed``.
+    """
+    check_stages(stages)
+    if not 0 <= layer < trace.spec.depth:
+        raise ExplorerError("intervention-layer", layer=layer + 1, depth=trace.spec.depth)
+    if not MEAN_OF_HEADS <= head < trace.spec.heads:
+        raise ExplorerError("intervention-head", head=head + 1, heads=trace.spec.heads)
+    wanted = [stage for stage in STAGES if stage in stages]
+    with unseen(), state_of(trace, labels, picture, crop, layer, head, token) as state:
+        state.language = language
+        panels = [_PANELS[stage](state) for stage in wanted]
+        bodies: list[Node] = []
+        try:
+            bodies.extend(panel.picture() for panel in panels)
+            if state.error is not None:
+                raise state.error
+            found = [_about(panel, state, trace) for panel in panels]
+            drawings = draw_sheets(_sheets(found, bodies, sheets), language)
+        finally:
+            forget([*panels, *(view for body in bodies for view in _views(body))])
+    each = len(sheets)
+    return [
+        replace(one, drawings=tuple(drawings[place * each : (place + 1) * each])) for place, one in enumerate(found)
+    ]
+
+
+def check_stages(stages: Sequence[str]) -> None:
+    """Raise ``export-stage`` unless all are :data:`STAGES`."""
+    for stage in stages:
+        if stage not in _PANELS:
+            raise ExplorerError("export-stage", stage=stage, stages=", ".join(STAGES))
+
+
+def _sheets(found: Sequence[StagePicture], bodies: Sequence[Node], sheets: Sequence[Mapping[str, Any]]) -> list[Sheet]:
+    made = []
+    for one, body in zip(found, bodies, strict=True):
+        for sheet in sheets:
+            given = dict(sheet) | {"caption": one.caption if sheet.get("caption", True) else ""}
+            made.append(Sheet(body=body, title=f"{one.number} {one.name}: {one.sentence}", **given))
+    return made
+
+
+def _about(panel: StagePanel, state: ExplorerState, trace: Trace) -> StagePicture:
+    stage = panel.stage
+    stem = f"{panel.number}-{panel.stem()}"
+    if stage in _LAYERED:
+        stem += f"-layer{state.layer + 1}"
+    if stage in _HEADED:
+        stem += "-mean" if state.head == MEAN_OF_HEADS else f"-head{state.head + 1}"
+    return StagePicture(
+        stage=stage,
+        number=panel.number,
+        name=panel.say("name"),
+        sentence=panel.say("sentence"),
+        caption=" · ".join(_caption(panel, state, trace)),
+        stem=f"{stem}-{state.language}",
+        formulas=tuple(panel.formulas),
+        shapes=tuple((name, sizes) for _, name, sizes in panel.shapes(trace)),
+    )
+
+
+def _caption(panel: StagePanel, state: ExplorerState, trace: Trace) -> Iterator[str]:
+    def say(key: str, **values: str | int) -> str:
+        return text(f"export.{key}", state.language, **values)
+
+    stage = panel.stage
+    yield f"{panel.number} {panel.say('name')}"
+    yield model_name(trace)
+    yield say("patch-size", size=trace.patch_size)
+    if stage in _LAYERED:
+        yield say("layer", layer=state.layer + 1, layers=trace.spec.depth)
+    if stage in _HEADED:
+        mean = state.head == MEAN_OF_HEADS
+        yield say("head-mean") if mean else say("head", head=state.head + 1, heads=trace.spec.heads)
+    if stage in _PICKED:
+        yield say("query" if stage in _HEADED else "token", token=panel.token_name(state.token))
+    yield from answer_words(trace, state.labels, state.language)
+
+
+def answer_words(trace: Trace, labels: Labels | None, language: str) -> Iterator[str]:
+    """What the model answers, or that it means nothing; nothing of a model without classes."""
+    best = top_classes(trace, 1)
+    if trace.spec.random_weights:
+        yield text("export.random", language)
+    elif best:
+        name = str(best[0].index) if labels is None else labels.name(best[0].index, language)
+        yield text("export.answer", language, name=name, percent=f"{best[0].prob:.1%}")
+
+
+def _views(node: Node) -> Iterator[Any]:
+    if isinstance(node, Part):
+        yield node.view
+    elif isinstance(node, Row | Column):
+        for child in node.children:
+            yield from _views(child)
