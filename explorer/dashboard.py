@@ -20,6 +20,7 @@ from explorer.panels.tour import GuidedTour
 from explorer.samples import open_sample, samples
 from explorer.state import ExplorerState
 from explorer.texts import text
+from explorer.widgets.cell import close_all, replace_earlier
 from explorer.widgets.page import PageAddress, StyleSheet
 
 __all__ = ["STAGES", "Dashboard"]
@@ -59,6 +60,7 @@ class Dashboard(W.VBox):
     """
 
     def __init__(self, state: ExplorerState | None = None, *, link: str = "", lazy: bool = True) -> None:
+        self._own_state = state is None
         self.state = state if state is not None else ExplorerState(picture=open_sample(samples()[0].id))
         self.address = PageAddress()
         self.address.observe(lambda change: self._open(change["new"]), names="parameters")
@@ -75,10 +77,19 @@ class Dashboard(W.VBox):
         super().__init__([StyleSheet(), self.address, self.bar, stages])
         self.add_class("vx")
         self.add_class("vx-page")
-        self.state.subscribe(self._changed)
+        self._unsubscribe = self.state.subscribe(self._changed)
         self._changed(frozenset({"language"}))
         if link:
             self._open(link)
+        replace_earlier(self)
+
+    def close(self) -> None:
+        """Take the page away, with all its widgets; its state lives on if it was given."""
+        self._unsubscribe()
+        if self._own_state:
+            self.state.close()
+        close_all(self)
+        super().close()
 
     def _open(self, link: str | dict[str, str]) -> None:
         asked = self.link.open(link)

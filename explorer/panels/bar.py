@@ -20,6 +20,7 @@ from explorer.sizes import MAX_TRACE_BYTES, SizeChoice, image_size_choices, patc
 from explorer.state import ExplorerState
 from explorer.texts import LANGUAGES, text
 from explorer.widgets.choice import Choice
+from explorer.widgets.main_shell import Button, TextField
 from explorer.widgets.page import StageNav
 from explorer.widgets.picture_input import PictureInput
 from explorer.widgets.teaching_mode import TeachingMode
@@ -78,7 +79,7 @@ class ControlBar(W.VBox):
 
         self._status = html("vx-status")
         self._cancel = _button(self._guarded(lambda _: state.cancel()))
-        self._name = W.Text(continuous_update=False)
+        self._name = TextField(continuous_update=False)
         self._name.add_class("vx-field")
         self._load = _button(self._guarded(lambda _: self._load_other()))
         # Enter, or leaving the field, commits its value.
@@ -301,8 +302,8 @@ class ControlBar(W.VBox):
         return guarded
 
 
-def _button(on_click: Callable[[Any], None]) -> W.Button:
-    button = W.Button()
+def _button(on_click: Callable[[Any], None]) -> Button:
+    button = Button()
     button.add_class("vx-plain-button")
     button.on_click(on_click)
     return button

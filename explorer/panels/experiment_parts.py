@@ -11,6 +11,7 @@ import ipywidgets as W
 
 from explorer.jobs import Report
 from explorer.panels.base import html
+from explorer.widgets.main_shell import Button
 
 if TYPE_CHECKING:
     from explorer.models import ExplorerModel
@@ -43,7 +44,7 @@ class Experiment:
 class RunningBox(W.Box):
     """How far something is, and a button that stops it; its place on the page is kept while nothing runs."""
 
-    def __init__(self, stop: W.Button) -> None:
+    def __init__(self, stop: Button) -> None:
         self._words = html("vx-experiment-progress")
         super().__init__([self._words, stop])
         self.add_class("vx-box")
@@ -65,9 +66,9 @@ class RunningBox(W.Box):
         self.remove_class("vx-is-running")
 
 
-def button(on_click: Callable[[Any], None], *classes: str) -> W.Button:
+def button(on_click: Callable[[Any], None], *classes: str) -> Button:
     """A button of the page; its words are set with the language."""
-    widget = W.Button()
+    widget = Button()
     for name in ("vx-plain-button", *classes):
         widget.add_class(name)
     widget.on_click(on_click)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-import anywidget
 import traitlets
 
 from explorer.figures.matrix import Scale
 from explorer.texts import LANGUAGES, catalogue
+from explorer.widgets.main_shell import FrontEnd
 
 __all__ = ["ExplorerWidget", "scale_state"]
 
 
-class ExplorerWidget(anywidget.AnyWidget):
+class ExplorerWidget(FrontEnd):
     """An anywidget whose words come from section ``widgets`` of the catalogues, and from others that a class names.
 
     Attributes

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import anywidget
 import traitlets
 
 from explorer.widgets._esm import bundle
+from explorer.widgets.main_shell import FrontEnd
 
 __all__ = ["Choice"]
 
 
-class Choice(anywidget.AnyWidget):
+class Choice(FrontEnd):
     """One of several options, chosen by mouse or keyboard.
 
     Parameters

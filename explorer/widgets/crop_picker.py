@@ -6,7 +6,6 @@ import base64
 import math
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 from PIL import Image
@@ -14,6 +13,7 @@ from PIL import Image
 from explorer.images import Picture, SeesCrop, crop_box, encode_image
 from explorer.texts import LANGUAGES
 from explorer.widgets._esm import bundle, stylesheet
+from explorer.widgets.main_shell import FrontEnd
 from explorer.widgets.picture_input import picture_labels
 
 __all__ = ["CropPicker"]
@@ -21,7 +21,7 @@ __all__ = ["CropPicker"]
 _LONGEST = 720
 
 
-class CropPicker(anywidget.AnyWidget):
+class CropPicker(FrontEnd):
     """The whole picture under the square that the model sees; the square is moved by dragging or arrow keys.
 
     Shows nothing for a picture that is square: its crop has (nearly) nowhere to go.

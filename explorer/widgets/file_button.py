@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import anywidget
 import traitlets
 
 from explorer.widgets._esm import bundle
+from explorer.widgets.main_shell import FrontEnd
 
 __all__ = ["FileButton"]
 
 
-class FileButton(anywidget.AnyWidget):
+class FileButton(FrontEnd):
     """Asks for a file when it is pressed, and says so until it comes.
 
     Attributes

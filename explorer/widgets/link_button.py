@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pathlib
 
-import anywidget
 import traitlets
+
+from explorer.widgets.main_shell import FrontEnd
 
 __all__ = ["LinkButton"]
 
 
-class LinkButton(anywidget.AnyWidget):
+class LinkButton(FrontEnd):
     """Copies a link; the stage in view is added to it in the browser.
 
     Attributes

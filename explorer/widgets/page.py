@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pathlib
 
-import anywidget
 import traitlets
 
 from explorer.widgets._esm import bundle
+from explorer.widgets.main_shell import FrontEnd
 
 __all__ = ["PageAddress", "SeenMarker", "StageNav", "StyleSheet"]
 
 _HERE = pathlib.Path(__file__).parent
 
 
-class PageAddress(anywidget.AnyWidget):
+class PageAddress(FrontEnd):
     """Tells the kernel the page's query parameters, and the page its language and title.
 
     Attributes
@@ -36,14 +36,14 @@ class PageAddress(anywidget.AnyWidget):
     title = traitlets.Unicode("ViT Explorer").tag(sync=True)
 
 
-class SeenMarker(anywidget.AnyWidget):
+class SeenMarker(FrontEnd):
     """Tells the kernel whether the part of the page that it stands in is in view, or about to come into it."""
 
     _esm = _HERE / "seen_marker.js"
     visible = traitlets.Bool(False).tag(sync=True)
 
 
-class StageNav(anywidget.AnyWidget):
+class StageNav(FrontEnd):
     """The page's contents, one link a stage; the stage in view is marked.
 
     Attributes
@@ -59,7 +59,7 @@ class StageNav(anywidget.AnyWidget):
     label = traitlets.Unicode("").tag(sync=True)
 
 
-class StyleSheet(anywidget.AnyWidget):
+class StyleSheet(FrontEnd):
     """Brings the page's style sheet, which works in Voilà and JupyterLab alike; shows nothing itself."""
 
     _esm = _HERE / "style_sheet.js"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import anywidget
 import traitlets
 
 from explorer.errors import ExplorerError
@@ -13,6 +12,7 @@ from explorer.images import MAX_BYTES, Picture, clean_name
 from explorer.samples import sample_thumbnail, samples
 from explorer.texts import LANGUAGES, catalogue, text
 from explorer.widgets._esm import bundle, stylesheet
+from explorer.widgets.main_shell import FrontEnd
 from explorer.widgets.uploads import PIECE_BYTES, Upload, data_url, is_count, thumbnail
 
 __all__ = ["PIECE_BYTES", "PictureInput", "picture_labels"]
@@ -20,7 +20,7 @@ __all__ = ["PIECE_BYTES", "PictureInput", "picture_labels"]
 _SECTION = "pictures."
 
 
-class PictureInput(anywidget.AnyWidget):
+class PictureInput(FrontEnd):
     """Sample photos, an upload button, drop and paste.
 
     A file comes in pieces of at most 4 MB. The front end announces it, and sends each piece only when it is asked

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import anywidget
 import traitlets
 
 from explorer.widgets._esm import bundle
+from explorer.widgets.main_shell import FrontEnd
 
 __all__ = ["TeachingMode"]
 
 
-class TeachingMode(anywidget.AnyWidget):
+class TeachingMode(FrontEnd):
     """A button (and the key *t*) that shows one stage a screen, larger, with the controls folded away.
 
     Arrow keys and the keys of a presenter's remote go through the stages, *Escape* leaves. The kernel has no part in
