@@ -9,6 +9,7 @@ import ipywidgets as W
 
 from explorer.lessons.verdict import Verdict, marked_up
 from explorer.texts import text
+from explorer.widgets.main_shell import Button
 
 if TYPE_CHECKING:
     from explorer.lessons.questions import Question
@@ -41,7 +42,7 @@ class Prediction(W.VBox):
         self.verdict: Verdict | None = None
         self.options = question.options(lesson)
         self._buttons = tuple(
-            W.Button(
+            Button(
                 description=f"{chr(ord('a') + place)})  {option}",
                 layout=W.Layout(width="auto", min_width="22em", height="auto", padding="0.2em 1em", margin="0.15em 0"),
                 style={"font_size": "16px"},
@@ -62,7 +63,7 @@ class Prediction(W.VBox):
         )
         self.add_class("vx-prediction")
 
-    def _clicked(self, place: int, _button: W.Button) -> None:
+    def _clicked(self, place: int, _button: Button) -> None:
         self.choose(place)
 
     def choose(self, place: int) -> Verdict:

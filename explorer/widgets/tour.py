@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import anywidget
 import traitlets
 
 from explorer.widgets._esm import bundle, stylesheet
+from explorer.widgets.main_shell import FrontEnd
 
 __all__ = ["TourGuide"]
 
 
-class TourGuide(anywidget.AnyWidget):
+class TourGuide(FrontEnd):
     """A button, and while the tour runs a card in every stage of the page that the widget stands on.
 
     Attributes
