@@ -26,6 +26,7 @@ from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from explorer.resources import assets_path
+from tests.bench.watch import PATIENCE
 from tests.page.browser import launch_browser
 from tests.page.harness import Server, start_command
 
@@ -138,7 +139,7 @@ def opened(browser: Browser, home: Home, server: Server) -> Iterator[Opened]:
     context = browser.new_context(viewport={"width": 1600, "height": 1000}, locale="en-US")
     page = context.new_page()
     page.set_default_timeout(300_000)
-    page.add_init_script(WATCH)
+    page.add_init_script(PATIENCE + WATCH)
     received = Received()
     session = context.new_cdp_session(page)
     session.send("Network.enable")
