@@ -1,14 +1,15 @@
-"""The two colour maps of every picture: *cividis* for amounts, blue–white–orange for signed values.
+"""The colours of every picture: *cividis* for amounts, blue–white–orange for signed values, eight for kinds.
 
-Both can be told apart with any colour vision, and in greyscale the first one is a plain ramp. They are kept as 33 stops
-with straight lines between them; ``explorer/widgets/js/colors.js`` holds the same stops, and a test compares them.
+All can be told apart with any colour vision (``tests/unit/test_color_vision.py`` simulates them), and in greyscale the
+first is a plain ramp. Both maps are kept as 33 stops with straight lines between them;
+``explorer/widgets/js/colors.js`` holds the same stops, and a test compares them.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["COLORMAPS", "Colormap", "plotly_colorscale"]
+__all__ = ["CATEGORIES", "COLORMAPS", "OTHER_COLOR", "Colormap", "plotly_colorscale"]
 
 Colormap = Literal["sequential", "diverging"]
 
@@ -28,6 +29,12 @@ COLORMAPS: dict[Colormap, tuple[str, ...]] = {
     "sequential": tuple(_SEQUENTIAL.split()),
     "diverging": tuple(_DIVERGING.split()),
 }
+
+#: Of things that differ in kind, the page's accent first: three of Okabe and Ito's, and five that stay apart from them
+#: and from each other without red, green or blue cones. The last is for areas alone: a line of it on white is faint.
+CATEGORIES = ("#c4006a", "#0072b2", "#e69f00", "#00563b", "#6fb1ff", "#131c2e", "#6b7f00", "#efe68a")
+#: Of all that have no colour of their own.
+OTHER_COLOR = "#b4bbc6"
 
 
 def plotly_colorscale(colormap: Colormap) -> list[list[float | str]]:

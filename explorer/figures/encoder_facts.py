@@ -9,18 +9,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.figures.colors import CATEGORIES
 from explorer.figures.encoder import rows_of
 from explorer.figures.encoder_parts import Curve
 from explorer.trace import BlockTrace, Trace
 
-__all__ = ["Lengths", "ScoreSpread", "curve_chart", "lengths", "lengths_chart", "sampled_tokens", "score_spread"]
+__all__ = [
+    "LENGTH_COLORS",
+    "Lengths",
+    "ScoreSpread",
+    "curve_chart",
+    "lengths",
+    "lengths_chart",
+    "sampled_tokens",
+    "score_spread",
+]
 
 #: Norms are averaged over at most so many tokens, spread evenly: a NumPy pass over all of a large run takes minutes.
 MAX_MEAN_TOKENS = 257
 
 _INK, _LINE = "#131c2e", "#d8deea"
-#: Of 𝒛, MSA and MLP: told apart by colour-blind readers as well.
-_COLORS = {"z": "#526077", "msa": "#c4006a", "mlp": "#0b6bcb"}
+#: Of 𝒛, MSA and MLP.
+LENGTH_COLORS = {"z": _INK, "msa": CATEGORIES[0], "mlp": CATEGORIES[1]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +147,7 @@ def lengths_chart(
     """
     traces: list[dict[str, Any]] = []
     for given, words, dash in ((own, names, "solid"), (mean, mean_names, "dot")):
-        for (key, color), name in zip(_COLORS.items(), words, strict=True):
+        for (key, color), name in zip(LENGTH_COLORS.items(), words, strict=True):
             values = getattr(given, key)
             traces.append(
                 {

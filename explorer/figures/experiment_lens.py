@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.analysis_lens import LensResult
+from explorer.figures.colors import CATEGORIES, OTHER_COLOR
 from explorer.numerics import Array, softmax
 
 __all__ = [
@@ -22,10 +23,8 @@ __all__ = [
     "shown_classes",
 ]
 
-#: The answer has the page's accent; the others are told apart with any colour vision (Okabe and Ito).
-LENS_COLORS = ("#c4006a", "#0072b2", "#e69f00", "#009e73", "#56b4e9", "#7a4a9e", "#a0641c", "#1f2d4d")
-#: Of all classes that have no colour of their own.
-OTHER_COLOR = "#b4bbc6"
+#: The answer has the page's accent.
+LENS_COLORS = CATEGORIES
 
 #: How much of the photo lies under the colours.
 _COVER = 0.66

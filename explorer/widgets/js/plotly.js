@@ -101,7 +101,7 @@ export function dressed(figure, theme, { font, height, width }) {
   const template = {
     data: { bar: [{ textangle: 0, cliponaxis: false, textposition: "outside" }] },
     layout: {
-      colorway: [theme.accent, "#2a78c2", "#c77816", "#2f8f5b", "#8257c2", "#5c6b7a"],
+      colorway: [theme.accent, "#0072b2", "#e69f00", "#00563b", "#6fb1ff", "#131c2e", "#6b7f00"],
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       hoverlabel: { font: { size, family: font }, bgcolor: theme.surface, bordercolor: theme.line },
