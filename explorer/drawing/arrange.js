@@ -146,6 +146,12 @@ export function placed(item, dx, dy, scale) {
   return copy;
 }
 
+/** A sheet around a drawing of its own size. */
+function asItIs(block, margin) {
+  const [items, insets] = [block.items, block.insets].map((all) => all.map((item) => placed(item, margin, margin, 1)));
+  return { width: Math.ceil(block.width) + 2 * margin, height: Math.ceil(block.height) + 2 * margin, items, insets, scale: 1 };
+}
+
 /**
  * A tree of drawings on a sheet of a given size: as large as it goes, in the middle; its caption at the foot.
  * @param {Node} body
@@ -155,6 +161,7 @@ export function placed(item, dx, dy, scale) {
  */
 export function onSheet(body, sheet, measure) {
   const { width, height, margin, caption } = sheet;
+  if (!width) return asItIs(arranged(body, measure), margin);
   const inner = width - 2 * margin;
   const lines = caption ? wrapped(caption, inner, measure, CAPTION.size, CAPTION.weight) : [];
   const foot = lines.length ? lines.length * CAPTION.line + 14 : 0;

@@ -129,7 +129,8 @@ class Sheet:
     body : Node
         As large as it goes, in the middle.
     width, height, margin : int
-        Of the sheet, in its own units: those of the SVG; a PNG has ``scale`` pixels for each.
+        Of the sheet, in its own units: those of the SVG; a PNG has ``scale`` pixels for each. With a width of 0 the
+        sheet is as large as its body.
     caption : str
         At the foot.
     title : str

@@ -7,14 +7,17 @@ A figure holds numbers and finished strings. :class:`explorer.widgets.MatrixView
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from explorer.figures.colors import Colormap
+from explorer.figures.front_end import save_figure
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -140,6 +143,34 @@ class MatrixFigure:
             raise ValueError(f"no binning {self.binning!r}")
         object.__setattr__(self, "values", values)
 
+    def save(self, path: str | os.PathLike[str], *, language: str = "en", width: int = 640) -> Path:
+        """Write it as PNG or SVG: title, matrix, colour bar and caption, as the page draws them.
+
+        Parameters
+        ----------
+        path : path
+            Ends in ``.png`` or ``.svg``.
+        language : str
+            Of what the drawing says itself.
+        width : int
+            Room in CSS pixels that the drawing is given; a PNG has twice as many.
+
+        Returns
+        -------
+        pathlib.Path
+
+        Raises
+        ------
+        ExplorerError
+            ``browser-missing``: a browser without a window draws it, and there is none; ``figure-format``;
+            ``file-not-writable``.
+
+        Examples
+        --------
+        >>> figure.save("attention.svg")
+        """
+        return save_figure(self, path, language=language, width=width)
+
     def to_plotly(self) -> go.Figure:
         """The same picture as a plotly heat map (plotly is imported here, not before)."""
         from explorer.figures.to_plotly import matrix_to_plotly
@@ -204,6 +235,10 @@ class TilesFigure:
     def is_rgb(self) -> bool:
         """Whether the tiles are colours, not numbers."""
         return self.values.ndim == 4
+
+    def save(self, path: str | os.PathLike[str], *, language: str = "en", width: int = 960) -> Path:
+        """Write them as PNG or SVG; see :meth:`MatrixFigure.save`."""
+        return save_figure(self, path, language=language, width=width)
 
     def to_plotly(self) -> go.Figure:
         """The same tiles as plotly subplots (plotly is imported here, not before)."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, ClassVar
 
 import traitlets
 
-from explorer.figures.matrix import Scale
+from explorer.figures.front_end import scale_state
 from explorer.texts import LANGUAGES, catalogue
 from explorer.widgets.main_shell import FrontEnd
 
@@ -52,8 +51,3 @@ def _words(language: str, sections: tuple[str, ...]) -> dict[str, str]:
         entries = ((key, entry) for key, entry in catalogue(language).items() if key.startswith(f"{section}."))
         words |= {key.removeprefix(f"{section}."): entry for key, entry in entries}
     return words
-
-
-def scale_state(scale: Scale) -> dict[str, Any]:
-    """A scale as the front end takes it."""
-    return dataclasses.asdict(scale)

@@ -9,9 +9,10 @@ import numpy as np
 import traitlets
 from numpy.typing import NDArray
 
+from explorer.figures.front_end import axis_state, matrix_state, scale_state
 from explorer.figures.matrix import Axis, MatrixFigure, Scale
 from explorer.widgets._esm import bundle, stylesheet
-from explorer.widgets.base import ExplorerWidget, scale_state
+from explorer.widgets.base import ExplorerWidget
 
 __all__ = ["MAX_VALUES", "MatrixView", "binned"]
 
@@ -79,7 +80,7 @@ class MatrixView(ExplorerWidget):
     @traitlets.default("rows")
     @traitlets.default("cols")
     def _no_axis(self) -> dict[str, Any]:
-        return _axis_state(Axis(name=""))
+        return axis_state(Axis(name=""))
 
     @traitlets.default("scale")
     def _no_scale(self) -> dict[str, Any]:
@@ -106,16 +107,8 @@ class MatrixView(ExplorerWidget):
         self._figure = figure
         rows, cols = figure.values.shape
         with self.hold_sync(), self.hold_trait_notifications():
-            self.set_trait("shape", (rows, cols))
-            self.set_trait("bins", (row_step, col_step))
-            self.set_trait("binning", figure.binning)
-            self.set_trait("values", drawn.tobytes())
-            self.set_trait("rows", _axis_state(figure.rows))
-            self.set_trait("cols", _axis_state(figure.cols))
-            self.set_trait("scale", scale_state(figure.scale))
-            heading = {"title": figure.title, "caption": figure.caption, "stem": figure.stem}
-            self.set_trait("heading", heading)
-            self.set_trait("aspect", figure.aspect)
+            for name, value in matrix_state(figure, drawn, (row_step, col_step)).items():
+                self.set_trait(name, value)
             if self.selected_row >= rows or self.selected_col >= cols:
                 self.selected_row = self.selected_col = -1
 
@@ -172,12 +165,3 @@ def binned(values: NDArray[np.float32], row_step: int, col_step: int, how: str) 
         with np.errstate(invalid="ignore"):
             result = reduced(np.add, np.where(known, values, 0).astype(np.float64)) / np.maximum(counts, 1)
     return np.where(counts > 0, result, np.nan).astype(np.float32)
-
-
-def _axis_state(axis: Axis) -> dict[str, Any]:
-    return {
-        "name": axis.name,
-        "labels": list(axis.labels),
-        "marks": {str(index): text for index, text in axis.marks.items()},
-        "first": axis.first,
-    }

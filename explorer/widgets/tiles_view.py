@@ -6,9 +6,10 @@ from typing import Any
 
 import traitlets
 
-from explorer.figures.matrix import Scale, TilesFigure
+from explorer.figures.front_end import tiles_state
+from explorer.figures.matrix import TilesFigure
 from explorer.widgets._esm import bundle, stylesheet
-from explorer.widgets.base import ExplorerWidget, scale_state
+from explorer.widgets.base import ExplorerWidget
 
 __all__ = ["TilesView"]
 
@@ -62,15 +63,8 @@ class TilesView(ExplorerWidget):
         figure : TilesFigure
         """
         self._figure = figure
-        count, rows, cols = figure.values.shape[:3]
-        scale: Scale | None = figure.scale
         with self.hold_sync(), self.hold_trait_notifications():
-            self.set_trait("shape", (count, rows, cols))
-            self.set_trait("values", figure.values.tobytes())
-            self.set_trait("captions", list(figure.captions))
-            self.set_trait("columns", figure.columns)
-            self.set_trait("scale", None if scale is None else scale_state(scale))
-            names = ("title", "caption", "note", "stem", "rows", "cols")
-            self.set_trait("heading", {name: getattr(figure, name) for name in names})
-            if self.selected >= count:
+            for name, value in tiles_state(figure).items():
+                self.set_trait(name, value)
+            if self.selected >= len(figure.values):
                 self.selected = -1

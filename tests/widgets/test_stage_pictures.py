@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from explorer.errors import ExplorerError
 from explorer.export import STAGES, save_stages
+from explorer.figures import Axis, MatrixFigure, Scale
 from tests.page.browser import find_chromium
 from tests.widgets.random_model import random_state
 
@@ -59,3 +61,28 @@ def test_every_stage_is_drawn_whole_in_both_formats(tmp_path: Path) -> None:
     attention = (tmp_path / "5-attention-random-patch8-layer2-head2-ja.svg").read_text("utf-8")
     assert "層 2・ヘッド 2" in attention
     assert f"1/T = {1 / trace.num_tokens:.2g}"[:9] in attention
+
+
+def test_a_figure_saves_itself_as_the_page_draws_it(tmp_path: Path) -> None:
+    values = np.zeros((3, 4))
+    values[1, 2] = 1
+    figure = MatrixFigure(
+        values=values,
+        rows=Axis(name="query ↓", marks={0: "CLS"}),
+        cols=Axis(name="key →"),
+        scale=Scale(low=0, high=1, label="attention weight"),
+        title=HOSTILE,
+        caption="Every row sums to 1.",
+    )
+    svg = figure.save(tmp_path / "attention.svg").read_text("utf-8")
+    root = ElementTree.fromstring(svg)  # noqa: S314 - our own
+    words = [element.text for element in root.iter(f"{SVG}text")]
+    assert {HOSTILE, "query ↓", "key →", "CLS", "attention weight", "Every row sums to 1."} <= set(words)
+    with Image.open(figure.save(tmp_path / "attention.PNG", width=400)) as saved:
+        colors = dict(map(reversed, saved.convert("RGB").getcolors(1 << 24)))  # type: ignore[arg-type]
+    low, high = ((0x00, 0x22, 0x4E), (0xFE, 0xE8, 0x38))
+    # Eleven cells of the low end's colour, one of the high end's; the colour bar and thin lines are little beside them.
+    assert colors[low] / colors[high] == pytest.approx(11, rel=0.1)
+    with pytest.raises(ExplorerError) as caught:
+        figure.save(tmp_path / "attention.pdf")
+    assert caught.value.code == "figure-format"
