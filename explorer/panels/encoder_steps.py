@@ -28,6 +28,7 @@ from explorer.panels.encoder_words import (
     subscripts,
     worked_table,
 )
+from explorer.panels.numbers import figures
 from explorer.trace import BlockTrace
 from explorer.widgets import ChartView, MatrixView
 from explorer.widgets.choice import Choice
@@ -188,7 +189,7 @@ class StepView:
         panel, say = self.panel, self.panel.say
         if isinstance(part, Arrow):
             values = {
-                name: value if not isinstance(value, float) else f"{value:.4g}" for name, value in part.values.items()
+                name: value if not isinstance(value, float) else figures(value) for name, value in part.values.items()
             }
             if "activation" in values:
                 values["activation"] = ACTIVATION_NAMES[str(values["activation"])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["bracketed", "difference", "root_mean_square", "signed", "size"]
+__all__ = ["bracketed", "difference", "figures", "root_mean_square", "signed", "size"]
 
 
 def signed(value: float, digits: int) -> str:
@@ -23,9 +23,14 @@ def difference(value: float) -> str:
     """A small difference in scientific notation, ``−2.4 × 10⁻⁸``, in one piece; a plain 0 where there is none."""
     if value == 0:
         return "0"
-    mantissa, exponent = f"{value:.1e}".split("e")
-    raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{mantissa.replace('-', '−')}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10{raised}"
+    return _scientific(*f"{value:.1e}".split("e"))
+
+
+def figures(value: float) -> str:
+    """A number to four figures, however small: ``2.291``, ``−1.314 × 10⁻⁵``."""
+    text = f"{value:.4g}"
+    mantissa, e, exponent = text.partition("e")
+    return _scientific(mantissa, exponent) if e else text.replace("-", "−")
 
 
 def bracketed(value: float) -> str:
@@ -37,3 +42,8 @@ def bracketed(value: float) -> str:
 def root_mean_square(values: ArrayLike) -> float:
     """How large some numbers typically are."""
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+
+
+def _scientific(mantissa: str, exponent: str) -> str:
+    raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa.replace('-', '−')}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10{raised}"
