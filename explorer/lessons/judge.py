@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from explorer.errors import MessageValue
 from explorer.lessons.answers import Floats, Odd, is_open, read_array, read_number, read_shape
+from explorer.panels.numbers import difference
 
 __all__ = ["Finding", "judge", "plain_number"]
 
@@ -147,7 +148,7 @@ def _array(given: Floats, truth: Floats, mistakes: Mapping[str, object], toleran
         return Finding(
             True,
             "right.array",
-            {"shape": str(truth.shape), "difference": f"{np.abs(given - truth).max(initial=0.0):.1e}"},
+            {"shape": str(truth.shape), "difference": difference(float(np.abs(given - truth).max(initial=0.0)))},
         )
     for key, wrong in mistakes.items():
         if equal(given, np.asarray(wrong, np.float64)):
@@ -189,16 +190,16 @@ def _same_shape(given: Floats, truth: Floats, allowed: float) -> Finding:
         return Finding(False, "wrong.offset", {"offset": f"{offset:+.4g}"})
     if (np.abs(np.sort(given, axis=None) - np.sort(truth, axis=None)) <= allowed).all():
         return Finding(False, "wrong.order")
-    difference = np.abs(given - truth)
-    place = tuple(int(index) for index in np.unravel_index(int(difference.argmax()), truth.shape))
+    off = np.abs(given - truth)
+    place = tuple(int(index) for index in np.unravel_index(int(off.argmax()), truth.shape))
     values: dict[str, MessageValue] = {
-        "wrong": int((difference > allowed).sum()),
+        "wrong": int((off > allowed).sum()),
         "size": truth.size,
         "place": _place(place),
         "given": f"{given[place]:.4g}",
         "wanted": f"{truth[place]:.4g}",
     }
-    return Finding(False, "wrong.rounding" if difference.max() <= 100 * allowed else "wrong.values", values)
+    return Finding(False, "wrong.rounding" if off.max() <= 100 * allowed else "wrong.values", values)
 
 
 def _place(index: tuple[int, ...]) -> str:

@@ -87,8 +87,10 @@ class Prediction(W.VBox):
         headline = lesson.say("predict-right" if hit else "predict-wrong", answer=self.options[right])
         self.verdict = Verdict(hit, "right" if hit else "wrong", headline, explanation)
         for index, button in enumerate(self._buttons):
-            button.disabled = True
-            if index in (place, right):
+            # What was chosen and what is true stay easy to read, and the keyboard stays where it was.
+            button.disabled = index not in (place, right)
+            if not button.disabled:
                 button.description = f"{'✓' if index == right else '✗'}  {self.options[index]}"
+                button.style.font_weight = "bold"
         self._answer.value = self.verdict._repr_html_()
         return self.verdict

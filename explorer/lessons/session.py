@@ -122,12 +122,31 @@ class Lesson:
         wanted = LESSONS[self.name] if name is None else name
         if wanted not in panels:
             raise ExplorerError("lesson-stage-unknown", name=str(wanted), names=", ".join(panels))
-        with self.state.batch():
-            for trait, value in chosen.items():
-                if trait not in _CHOSEN:
-                    raise ExplorerError("lesson-stage-setting", name=trait, names=", ".join(_CHOSEN))
-                setattr(self.state, trait, value)
+        for trait in chosen:
+            if trait not in _CHOSEN:
+                raise ExplorerError("lesson-stage-setting", name=trait, names=", ".join(_CHOSEN))
+        self._choose(chosen)
         return panels[wanted](self.state)
+
+    def _choose(self, chosen: dict[str, int]) -> None:
+        """Write to the state what a stage is to show; before the first run is there, as soon as it is."""
+        state = self.state
+
+        def write() -> None:
+            with state.batch():
+                for trait, value in chosen.items():
+                    setattr(state, trait, value)
+
+        def arrived(changes: frozenset[str]) -> None:
+            if "trace" in changes:
+                end()
+                write()
+
+        if state.trace is None and chosen:
+            # The first run picks a token of its own, in the middle of the photo.
+            end = state.subscribe(arrived)
+        else:
+            write()
 
 
 #: What may be chosen for a stage.

@@ -49,7 +49,7 @@ check("position.stack", tokens)
 # %% [markdown]
 # ## 2. Adding the position
 #
-# 𝑬_pos has a row for every token. It is simply added (slide 11), and the sum is 𝒛₀, the input of the Transformer encoder.
+# 𝑬ₚₒₛ has a row for every token. It is simply added (slide 11), and the sum is 𝒛₀, the input of the Transformer encoder.
 
 # %%
 E_pos = trace.pos_embed
@@ -77,7 +77,7 @@ check("position.z0", z0)
 # %% [markdown]
 # ## 3. Does it matter?
 #
-# Let us run the model four times: with and without 𝑬_pos, each with the patches in order and shuffled (slide 12).
+# Let us run the model four times: with and without 𝑬ₚₒₛ, each with the patches in order and shuffled (slide 12).
 
 # %%
 order = np.random.default_rng(0).permutation(trace.num_patches)
@@ -91,11 +91,11 @@ print("with E_pos:   ", largest_change(trace, rerun(permutation=order)))
 print("without E_pos:", largest_change(rerun(pos_embed=None), rerun(pos_embed=None, permutation=order)))
 
 # %% [markdown]
-# Without 𝑬_pos only rounding is left. Attention and MLP treat all tokens alike; nothing in them knows which token came first.
+# Without 𝑬ₚₒₛ only rounding is left. Attention and MLP treat all tokens alike; nothing in them knows which token came first.
 #
 # ## 4. Waves instead of learning
 #
-# 𝑬_pos need not be learned. Slide 14 makes it of sines and cosines, for the patch number x = 0 … N − 1 and i = 0 … D/2 − 1:
+# 𝑬ₚₒₛ need not be learned. Slide 14 makes it of sines and cosines, for the patch number x = 0 … N − 1 and i = 0 … D/2 − 1:
 #
 # $$PE(x, 2i) = \sin\frac{x}{10000^{2i/D}} \qquad PE(x, 2i+1) = \cos\frac{x}{10000^{2i/D}}$$
 #
@@ -131,7 +131,7 @@ stage("position", token=28)  # token 28 is patch 27: token 0 is CLS
 # %% [markdown]
 # ## Exercises
 #
-# **Exercise 1.** Nobody told the model how patches are arranged; it had to learn it. Compare the row of patch 27 in 𝑬_pos with all others by cosine similarity. Which **other** patch is it most like? Where does that patch lie on the photo?
+# **Exercise 1.** Nobody told the model how patches are arranged; it had to learn it. Compare the row of patch 27 in 𝑬ₚₒₛ with all others by cosine similarity. Which **other** patch is it most like? Where does that patch lie on the photo?
 
 # %% tags=["answer"]
 nearest = ...
@@ -171,7 +171,7 @@ check("position.wavelength", wavelength)
 # ## What you have seen
 #
 # - CLS is a learned vector on top of the embeddings: T = N + 1 tokens.
-# - 𝑬_pos is added. Without it, a ViT sees a bag of patches.
+# - 𝑬ₚₒₛ is added. Without it, a ViT sees a bag of patches.
 # - It can be learned, or made of waves. Neighbours are alike in both.
 #
 # **Next:** [Lesson 4: Layer norm and self-attention](4-attention.ipynb)

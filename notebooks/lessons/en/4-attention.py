@@ -56,7 +56,7 @@ check("attention.norm", norm)
 # %% [markdown]
 # ## 2. Query, key and value
 #
-# One matrix 𝑼 with 3D columns gives every token three kinds of vectors (slide 22): what it asks (**query**), what it can be found by (**key**), and what it has to give (**value**). In memory the columns are: the queries of all heads, then all keys, then all values. Each head has D_h = D / h of each.
+# One matrix 𝑼 with 3D columns gives every token three kinds of vectors (slide 22): what it asks (**query**), what it can be found by (**key**), and what it has to give (**value**). In memory the columns are: the queries of all heads, then all keys, then all values. Each head has Dₕ = D / h of each.
 
 # %%
 U = block.arrays.qkv.weight
@@ -68,7 +68,7 @@ normed = block.norm1  # the model's own LN(z)
 print("U", U.shape, " h =", h, " D_h =", D_h)
 
 # %% [markdown]
-# **Your turn.** The queries of head 2 (counted from 0) for all tokens, shape (T, D_h).
+# **Your turn.** The queries of head 2 (counted from 0) for all tokens, shape (T, Dₕ).
 
 # %% tags=["answer"]
 query = ...
@@ -87,9 +87,9 @@ check("attention.query", query)
 # %% [markdown]
 # ## 3. Scores
 #
-# Every query meets every key: their scalar product is large where they fit. The sum of D_h products varies more the more terms it has, so it is divided by √D_h (slide 23).
+# Every query meets every key: their scalar product is large where they fit. The sum of Dₕ products varies more the more terms it has, so it is divided by √Dₕ (slide 23).
 #
-# **Your turn.** The scores 𝒒𝒌ᵀ/√D_h of this head, shape (T, T). Row: who asks; column: who is asked.
+# **Your turn.** The scores 𝒒𝒌ᵀ/√Dₕ of this head, shape (T, T). Row: who asks; column: who is asked.
 
 # %%
 q, k, v = block.q[head], block.k[head], block.v[head]
@@ -132,7 +132,7 @@ check("attention.weights", A)
 # %% [markdown]
 # ## 5. Mixing the values
 #
-# **Your turn.** What each token takes home: SA(𝒛) = 𝑨𝒗, shape (T, D_h). (`block.attention[head]` is 𝑨.)
+# **Your turn.** What each token takes home: SA(𝒛) = 𝑨𝒗, shape (T, Dₕ). (`block.attention[head]` is 𝑨.)
 
 # %% tags=["answer"]
 output = ...
@@ -194,7 +194,7 @@ check("attention.spread", spread)
 # ## What you have seen
 #
 # - Layer norm works on every token by itself, over its D numbers.
-# - 𝑨 = softmax(𝒒𝒌ᵀ/√D_h): row by row, who looks at whom, and how much.
+# - 𝑨 = softmax(𝒒𝒌ᵀ/√Dₕ): row by row, who looks at whom, and how much.
 # - 𝑨𝒗 mixes values. Everything a token learns of the others passes through here.
 #
 # **Next:** [Lesson 5: Heads and MSA](5-heads.ipynb)

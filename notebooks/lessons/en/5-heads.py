@@ -25,7 +25,7 @@ predict("heads.parameters")
 # %% [markdown]
 # ## 1. Splitting into heads
 #
-# The queries of all heads come out of one product, next to each other: a (T, D) array. Head 0 has the first D_h columns, head 1 the next, and so on.
+# The queries of all heads come out of one product, next to each other: a (T, D) array. Head 0 has the first Dₕ columns, head 1 the next, and so on.
 
 # %%
 qkv = block.norm1 @ block.arrays.qkv.weight + block.arrays.qkv.bias
@@ -33,7 +33,7 @@ queries = qkv[:, :D]
 print("queries", queries.shape)
 
 # %% [markdown]
-# **Your turn.** Make it an array of shape (h, T, D_h), so that the first index says which head.
+# **Your turn.** Make it an array of shape (h, T, Dₕ), so that the first index says which head.
 
 # %% tags=["answer"]
 q = ...
@@ -51,7 +51,7 @@ check("heads.split", q)
 # %% [markdown]
 # ## 2. All heads at once
 #
-# **Your turn.** The attention of all heads, shape (h, T, T). `@` works on the last two axes, once for each head; `block.q` and `block.k` have the shape (h, T, D_h).
+# **Your turn.** The attention of all heads, shape (h, T, T). `@` works on the last two axes, once for each head; `block.q` and `block.k` have the shape (h, T, Dₕ).
 
 # %% tags=["answer"]
 A = ...
@@ -71,7 +71,7 @@ check("heads.attention", A)
 # %% [markdown]
 # ## 3. Joining the heads
 #
-# Each head has given every token D_h numbers: `block.head_outputs`, shape (h, T, D_h). Slide 24 puts them next to each other: [SA₁(𝒛), … , SAₕ(𝒛)], again D numbers for each token.
+# Each head has given every token Dₕ numbers: `block.head_outputs`, shape (h, T, Dₕ). Slide 24 puts them next to each other: [SA₁(𝒛), … , SAₕ(𝒛)], again D numbers for each token.
 #
 # **Your turn.** Join them, shape (T, D).
 
@@ -89,7 +89,7 @@ check("heads.joined", joined)
 # </details>
 
 # %% [markdown]
-# ## 4. 𝑼_msa
+# ## 4. 𝑼ₘₛₐ
 #
 # Until now the heads knew nothing of each other. One more learned matrix mixes them.
 
@@ -126,7 +126,7 @@ stage("attention", layer=3, head=2)
 # %% [markdown]
 # ## Exercises
 #
-# **Exercise 1.** "Joined, then times 𝑼_msa" can also be read as a sum: every head meets its own rows of 𝑼_msa, and the results are added. Work out what head 2 alone adds to MSA, shape (T, D), without the bias. (Its places in the joined vector are 64 to 95.)
+# **Exercise 1.** "Joined, then times 𝑼ₘₛₐ" can also be read as a sum: every head meets its own rows of 𝑼ₘₛₐ, and the results are added. Work out what head 2 alone adds to MSA, shape (T, D), without the bias. (Its places in the joined vector are 64 to 95.)
 
 # %% tags=["answer"]
 share = ...
@@ -161,8 +161,8 @@ check("heads.self", own)
 # %% [markdown]
 # ## What you have seen
 #
-# - h heads share the D dimensions: D_h = D / h for each. More heads, but not more weights.
-# - Each head has its own attention matrix; only 𝑼_msa mixes what they found.
+# - h heads share the D dimensions: Dₕ = D / h for each. More heads, but not more weights.
+# - Each head has its own attention matrix; only 𝑼ₘₛₐ mixes what they found.
 # - Because it is a sum in the end, one can ask what each head adds.
 #
 # **Next:** [Lesson 6: MLP and residuals](6-mlp.ipynb)

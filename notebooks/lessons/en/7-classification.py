@@ -24,7 +24,7 @@ predict("classification.patches")
 # %% [markdown]
 # ## 1. CLS, normalised
 #
-# 𝒚 = LN(𝒛_L⁰): the first row of 𝒛_L, through one last layer norm with γ and β of its own (ε = 10⁻⁶ again).
+# 𝒚 = LN($\boldsymbol{z}_L^0$): the first row of $\boldsymbol{z}_L$, through one last layer norm with γ and β of its own (ε = 10⁻⁶ again).
 #
 # **Your turn.** Work out 𝒚, a vector of D numbers.
 

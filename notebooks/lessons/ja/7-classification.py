@@ -24,7 +24,7 @@ predict("classification.patches")
 # %% [markdown]
 # ## 1. CLSを正規化する
 #
-# 𝒚 = LN(𝒛_L⁰)、つまり、𝒛_Lの先頭の行を、専用のγとβを持つ最後のLayer normalizationに通します（ここでも ε = 10⁻⁶）。
+# 𝒚 = LN($\boldsymbol{z}_L^0$)、つまり、$\boldsymbol{z}_L$の先頭の行を、専用のγとβを持つ最後のLayer normalizationに通します（ここでも ε = 10⁻⁶）。
 #
 # **やってみよう。** 𝒚（D個の数のベクトル）を求めてください。
 
