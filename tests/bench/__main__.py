@@ -33,20 +33,32 @@ from tests.page.harness import Server, start_command
 HERE = Path(__file__).parent
 PICTURE = assets_path("samples", "chelsea.jpg")
 
-#: Notes when the page changed last, and when a picture did: a canvas was drawn on, or a plot of plotly's changed.
+#: Notes when the page changed last, and when a picture did (a canvas was drawn on, or a plot of plotly's changed): one
+#: that is on the screen, and any.
 WATCH = """
 window.lastChange = 0;
 window.lastDrawn = 0;
+window.lastSeen = 0;
 const changed = () => { window.lastChange = performance.now(); };
-const drawn = () => { window.lastDrawn = performance.now(); changed(); };
+const drawn = (picture) => {
+  window.lastDrawn = performance.now();
+  const { top, bottom, width } = picture.getBoundingClientRect();
+  if (picture.isConnected && width > 0 && bottom > 0 && top < innerHeight) window.lastSeen = window.lastDrawn;
+  changed();
+};
 for (const name of ["putImageData", "drawImage", "fillRect"]) {
   const plain = CanvasRenderingContext2D.prototype[name];
-  CanvasRenderingContext2D.prototype[name] = function (...given) { drawn(); return plain.apply(this, given); };
+  CanvasRenderingContext2D.prototype[name] = function (...given) {
+    const result = plain.apply(this, given);
+    drawn(this.canvas);
+    return result;
+  };
 }
 const note = (records) => {
+  changed();
   const element = (node) => (node.closest ? node : node.parentElement);
-  const plots = records.some(({ target }) => element(target)?.closest(".js-plotly-plot"));
-  plots ? drawn() : changed();
+  const plots = new Set(records.map(({ target }) => element(target)?.closest(".js-plotly-plot")));
+  for (const plot of plots) if (plot) drawn(plot);
 };
 document.addEventListener("DOMContentLoaded", () =>
   new MutationObserver(note).observe(document.body,
@@ -56,7 +68,7 @@ window.addEventListener("keydown", () => { window.pressed = performance.now(); }
 """
 
 #: Whether nothing has been drawn for a while, and something has since the key was pressed.
-SETTLED = "quiet => window.lastDrawn > window.pressed && performance.now() - window.lastDrawn > quiet"
+SETTLED = "quiet => window.lastSeen > window.pressed && performance.now() - window.lastDrawn > quiet"
 
 #: Pauses that count as quiet, in milliseconds; a plot of plotly's takes its time.
 QUIET = 600
@@ -162,8 +174,8 @@ def opened(browser: Browser, home: Home, server: Server) -> Iterator[Opened]:
         context.close()
 
 
-def key_to_picture(page: Page, control: str, presses: int = 24) -> list[float]:
-    """Milliseconds from a key on a slider to the last change of the picture that follows."""
+def key_to_picture(page: Page, control: str, presses: int = 24) -> list[tuple[float, float]]:
+    """Milliseconds from a key on a slider to the last change of what is on the screen, and of any picture."""
     slider = page.locator(control).first
     slider.scroll_into_view_if_needed()
     slider.focus()
@@ -177,7 +189,7 @@ def key_to_picture(page: Page, control: str, presses: int = 24) -> list[float]:
         except PlaywrightTimeoutError:
             print(f"    no picture followed a key on {control}", flush=True)
             return []
-        times.append(page.evaluate("window.lastDrawn - window.pressed"))
+        times.append(tuple(page.evaluate("[window.lastSeen - window.pressed, window.lastDrawn - window.pressed]")))
     return times[4:]
 
 
@@ -259,8 +271,9 @@ def details(home: Home, now: Opened, server: Server, photo: bytes) -> None:
     home.note("memory of the kernel (MB)", memory(server))
     home.note("memory of the page's JavaScript (MB)", page.evaluate("performance.memory.usedJSHeapSize") / 1e6)
     for what, control in (("layer", home.layer), ("head", home.head)):
-        for value in key_to_picture(page, control):
-            home.note(f"{what} key to picture (ms)", value)
+        for seen, drawn in key_to_picture(page, control):
+            home.note(f"{what} key to picture (ms)", seen)
+            home.note(f"{what} key to all pictures (ms)", drawn)
     for seed in range(3):
         # Another file each time, or there would be nothing to do.
         home.note("upload of 5 MB to class (s)", upload_to_class(page, home, photo + bytes([seed]) * (seed + 1)))
