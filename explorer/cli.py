@@ -140,6 +140,7 @@ def _parser(language: str) -> argparse.ArgumentParser:
     export = add_run("export", _export)
     export.epilog = say("export-example")
     export.add_argument("--out", type=Path, metavar="FOLDER", help=say("export-out"))
+    export.add_argument("--deck", type=Path, metavar="FILE", help=say("export-deck"))
     export.add_argument("--html", type=Path, metavar="FILE", help=say("html"))
     export.add_argument("--stages", metavar="NAME,…", help=say("export-stages", names=",".join(_STAGES)))
     export.add_argument("--layer", type=int, metavar="L", default=1, help=say("export-layer", default=1))

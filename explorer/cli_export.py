@@ -9,8 +9,8 @@ import numpy as np
 
 from explorer.drawing import find_browser
 from explorer.errors import ExplorerError
+from explorer.export import deck, write_handout
 from explorer.export import stages as pictures
-from explorer.export import write_handout
 from explorer.state import MEAN_OF_HEADS
 from explorer.texts import text
 
@@ -30,13 +30,15 @@ def check(options: argparse.Namespace) -> None:
     Raises
     ------
     ExplorerError
-        ``export-nothing``, ``export-stage``, ``export-head-unknown`` or ``browser-missing``.
+        ``export-nothing``, ``export-stage``, ``export-head-unknown``, ``deck-needs-pptx`` or ``browser-missing``.
     """
-    if options.out is None and options.html is None:
+    if options.out is None and options.deck is None and options.html is None:
         raise ExplorerError("export-nothing")
     pictures.check_stages(_stages(options))
     _head(options)
-    if options.out is not None and find_browser() is None:
+    if options.deck is not None:
+        deck.check_pptx()
+    if not (options.out is None and options.deck is None) and find_browser() is None:
         raise ExplorerError("browser-missing")
 
 
@@ -56,14 +58,22 @@ def export(options: argparse.Namespace, picture: Picture, model: ExplorerModel, 
     }
     if options.query is not None:
         shown["token"] = token_of(trace, options.query)
+    sheets: list[Any] = [{"caption": options.caption}] if options.out is not None else []
+    sheets += [deck.SLIDE_SHEET] if options.deck is not None else []
+    drawn = []
+    if sheets:
+        # All in one browser: it takes longer to start than to draw.
+        drawn = pictures.draw_stages(trace, model.labels, picture, sheets=sheets, stages=_stages(options), **shown)
     if options.out is not None:
-        files = pictures.save_stages(
-            trace, model.labels, picture, options.out, caption=options.caption, stages=_stages(options), **shown
-        )
+        files = pictures.write_stages(drawn, options.out)
         folder, count = str(options.out), len(files)
         print(text("cli.pictures-saved", language, folder=folder, count=count, model=trace.spec.name))
         for file in files:
             print(f"    {file.name}")
+    if options.deck is not None:
+        data = deck.deck_bytes(drawn, trace, model.labels, picture, language=shown["language"])
+        file = deck.save_deck(data, options.deck)
+        print(text("cli.deck-saved", language, file=str(file), slides=1 + len(drawn)))
     if options.html is not None:
         handout = write_handout(trace, model.labels, picture, options.html, **shown)
         megabytes = f"{handout.stat().st_size / 1e6:.1f}"

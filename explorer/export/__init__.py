@@ -1,8 +1,9 @@
-"""Files made of a run: the handout, one page that opens from disk, and pictures of the stages for slides."""
+"""Files made of a run: the handout, one page that opens from disk; pictures of the stages for slides; a deck."""
 
 from __future__ import annotations
 
 from explorer.export.button import HandoutButton
+from explorer.export.deck import write_deck
 from explorer.export.handout import handout_html, write_handout
 from explorer.export.stages import STAGES, StagePicture, draw_stages, save_stages
 
@@ -13,5 +14,6 @@ __all__ = [
     "draw_stages",
     "handout_html",
     "save_stages",
+    "write_deck",
     "write_handout",
 ]

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+from numpy.typing import NDArray
+
 from explorer.catalog import BUNDLED_NAME, known_models
-from explorer.images import Picture
+from explorer.images import Cropping, Picture, display_crop
 from explorer.labels import Labels
 from explorer.state import ExplorerState
 from explorer.trace import Trace
 from explorer.tracer import TraceAnswer
 
-__all__ = ["model_name", "state_of"]
+__all__ = ["model_name", "photo_of", "state_of"]
 
 
 @contextmanager
@@ -45,6 +48,12 @@ def state_of(
         yield state
     finally:
         state.close()
+
+
+def photo_of(trace: Trace, picture: Picture, crop: tuple[float, float]) -> NDArray[np.uint8]:
+    """The picture as sharp as it is, cut as the model sees it."""
+    spec = trace.spec
+    return display_crop(picture, Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode), crop)
 
 
 def model_name(trace: Trace) -> str:

@@ -263,17 +263,33 @@ def _caption(panel: StagePanel, state: ExplorerState, trace: Trace) -> Iterator[
         yield say("head-mean") if mean else say("head", head=state.head + 1, heads=trace.spec.heads)
     if stage in _PICKED:
         yield say("query" if stage in _HEADED else "token", token=panel.token_name(state.token))
-    yield from answer_words(trace, state.labels, state.language)
+    answer = answer_of(trace, state.labels, state.language)
+    if answer is not None:
+        name, share = answer
+        yield say("answer", name=name, percent=share) if share else name
 
 
-def answer_words(trace: Trace, labels: Labels | None, language: str) -> Iterator[str]:
-    """What the model answers, or that it means nothing; nothing of a model without classes."""
+def answer_of(trace: Trace, labels: Labels | None, language: str) -> tuple[str, str] | None:
+    """What the model answers and how sure it is, or that it means nothing; None for a model without classes.
+
+    Parameters
+    ----------
+    trace : Trace
+    labels : Labels or None
+    language : str
+
+    Returns
+    -------
+    (str, str) or None
+        Of random weights a word, and an empty one.
+    """
     best = top_classes(trace, 1)
     if trace.spec.random_weights:
-        yield text("export.random", language)
-    elif best:
-        name = str(best[0].index) if labels is None else labels.name(best[0].index, language)
-        yield text("export.answer", language, name=name, percent=f"{best[0].prob:.1%}")
+        return text("export.random", language), ""
+    if not best:
+        return None
+    name = str(best[0].index) if labels is None else labels.name(best[0].index, language)
+    return name, f"{best[0].prob:.1%}"
 
 
 def _views(node: Node) -> Iterator[Any]:

@@ -44,7 +44,7 @@ def test_conda_environment_has_the_names_and_bounds_of_pyproject() -> None:
         found[CONDA_NAMES.get(name, name)] = str(requirement.specifier)
     assert found.pop("python") == PROJECT["requires-python"]
     assert found.pop("pip") == ""
-    assert found == {name: str(requirement.specifier) for name, requirement in requirements("lab").items()}
+    assert found == {name: str(requirement.specifier) for name, requirement in requirements("lab", "export").items()}
     assert "-e ." in by_pip
 
 
@@ -54,7 +54,7 @@ def test_no_dependency_is_named_twice() -> None:
         assert len(names) == len(set(names)), sorted(names)
 
 
-@pytest.mark.parametrize("extra", ["lab", "test", "dev"])
+@pytest.mark.parametrize("extra", ["export", "lab", "test", "dev"])
 def test_tested_versions_lie_within_the_bounds(extra: str) -> None:
     versions = pinned()
     for name, requirement in requirements(extra).items():
@@ -70,7 +70,7 @@ def test_torch_is_pinned_to_versions_that_fit_each_other() -> None:
 def test_bounds_are_closed_above() -> None:
     open_ended = [
         name
-        for name, requirement in requirements("lab").items()
+        for name, requirement in requirements("lab", "export").items()
         if not any(part.operator == "<" for part in requirement.specifier)
     ]
     assert not open_ended
@@ -78,7 +78,7 @@ def test_bounds_are_closed_above() -> None:
 
 def test_every_import_is_a_declared_dependency() -> None:
     distributions = packages_distributions()
-    declared = set(requirements("lab"))
+    declared = set(requirements("lab", "export"))
     imported: dict[str, Path] = {}
     for path in sorted((ROOT / "explorer").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
