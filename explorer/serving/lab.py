@@ -9,12 +9,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 
 from explorer.errors import ExplorerError
 from explorer.resources import notebooks_path
 
-__all__ = ["START", "copy_notebooks", "lab_command", "open_lab"]
+__all__ = ["START", "copy_notebooks", "lab_command", "lab_environment", "open_lab"]
 
 #: The notebook that is open at first.
 START = "start.ipynb"
@@ -93,6 +94,17 @@ def lab_command(folder: Path, extra: Sequence[str] = (), *, port: int | None = N
     ]
 
 
+def lab_environment() -> dict[str, str]:
+    """The environment of JupyterLab: that of this process, with our settings for JupyterLab where it looks for those of a place.
+
+    A reader's own settings count more. Without ours, JupyterLab asks everyone, over the first notebook, whether it may
+    fetch news.
+    """
+    ours = str(files("explorer") / "serving" / "lab_config")
+    given = os.environ.get("JUPYTER_CONFIG_PATH")
+    return {**os.environ, "JUPYTER_CONFIG_PATH": ours if not given else os.pathsep.join([given, ours])}
+
+
 def open_lab(folder: Path, extra: Sequence[str] = (), *, port: int | None = None, browser: bool = True) -> int:
     """Copy the notebooks into a folder and run JupyterLab there until it ends.
 
@@ -116,7 +128,8 @@ def open_lab(folder: Path, extra: Sequence[str] = (), *, port: int | None = None
         for listening in bind("127.0.0.1", port):
             listening.close()
     command = lab_command(folder, extra, port=port, browser=browser)
+    environment = lab_environment()
     if os.name == "posix":
         # JupyterLab takes this process's place: its signals and its exit status need no go-between.
-        os.execv(command[0], command)  # noqa: S606
-    return subprocess.call(command)
+        os.execve(command[0], command, environment)  # noqa: S606
+    return subprocess.call(command, env=environment)

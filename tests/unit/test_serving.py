@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import socket
 from importlib.resources import files
@@ -14,13 +15,14 @@ import segno
 import tornado.httpclient
 import tornado.web
 from jupyter_core.paths import jupyter_path
+from jupyter_server.services.config.manager import ConfigManager
 from tornado.httpserver import HTTPServer
 
 from explorer.errors import ExplorerError
 from explorer.serving.addresses import Addresses, bind, qr_code
 from explorer.serving.frontend import build_bundle, recorded_scripts
 from explorer.serving.handlers import PackedFileHandler
-from explorer.serving.lab import START, copy_notebooks, lab_command
+from explorer.serving.lab import START, copy_notebooks, lab_command, lab_environment
 from explorer.serving.server import ServeOptions
 from explorer.serving.shell import STAGES, choose_language, shell_html
 from explorer.texts import LANGUAGES, catalogue
@@ -209,6 +211,16 @@ def test_jupyterlab_is_told_not_to_ask_the_internet(tmp_path: Path) -> None:
     assert "--LabApp.news_url=None" in command
     assert "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate" in command
     assert command[-2:] == ["--no-browser", "--debug"]
+
+
+def test_jupyterlab_does_not_ask_whether_it_may_fetch_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What JupyterLab reads for its settings' defaults, with our folder among its own; a place's own folders stay."""
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/of/this/place")
+    path = lab_environment()["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    assert path[0] == "/of/this/place"
+    manager = ConfigManager(read_config_path=[str(Path(path[1]) / "labconfig")])
+    defaults = manager.get("default_setting_overrides")
+    assert defaults["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
 
 
 def test_jupyterlab_opens_what_leads_to_the_lessons(tmp_path: Path) -> None:
