@@ -52,11 +52,11 @@ def is_open(answer: object) -> bool:
 
 def read_array(answer: object) -> Floats | Odd:
     """An answer as numbers, of whatever shape."""
-    if callable(answer) and not hasattr(answer, "__array__") and not hasattr(answer, "detach"):
-        return Odd("function", {"name": getattr(answer, "__name__", type(answer).__name__)})
     if isinstance(answer, str | bytes):
         return Odd("text")
     try:
+        if callable(answer) and not hasattr(answer, "__array__") and not hasattr(answer, "detach"):
+            return Odd("function", {"name": str(getattr(answer, "__name__", type(answer).__name__))})
         # A tensor of torch's may hang on a graph or lie on another device; torch itself is not imported here.
         given: Any = answer
         if hasattr(given, "detach") and hasattr(given, "cpu"):

@@ -60,6 +60,14 @@ def judge(
     """
     if is_open(answer):
         return Finding(None, "open")
+    # A reader's numbers may be huge; what overflows on the way is wrong in any case, and nobody's warning.
+    with np.errstate(all="ignore"):
+        return _compare(kind, answer, truth, mistakes, tolerance)
+
+
+def _compare(
+    kind: str, answer: object, truth: ArrayLike, mistakes: Mapping[str, ArrayLike], tolerance: float
+) -> Finding:
     if kind == "number":
         number = read_number(answer)
         return _odd(number) if isinstance(number, Odd) else _number(number, truth, mistakes, tolerance)

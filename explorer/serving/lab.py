@@ -95,7 +95,7 @@ def lab_command(folder: Path, extra: Sequence[str] = (), *, port: int | None = N
 
 
 def lab_environment() -> dict[str, str]:
-    """The environment of JupyterLab: that of this process, with our settings for JupyterLab where it looks for those of a place.
+    """The environment for JupyterLab: that of this process, and our settings where it looks for those of a place.
 
     A reader's own settings count more. Without ours, JupyterLab asks everyone, over the first notebook, whether it may
     fetch news.

@@ -86,6 +86,16 @@ class Unruly:
         raise RuntimeError
 
 
+class Secretive:
+    """Raises when it is asked what it has."""
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+    def __call__(self) -> int:
+        return 64
+
+
 def count() -> Iterator[int]:
     yield 1
 
@@ -105,6 +115,7 @@ ODD: list[tuple[Any, str]] = [
     (count(), "odd.type"),
     (object(), "odd.type"),
     (Unruly(), "odd.type"),
+    (Secretive(), "odd.type"),
     (np.datetime64("2026-01-01"), "odd.type"),
     ([None, 1], "odd.type"),
 ]
@@ -198,6 +209,14 @@ def test_arrays_that_differ_are_told_how_and_where(finding: str) -> None:
         assert found.values == {"wrong": 1, "size": 12, "place": "[1, 2]", "given": "7.3", "wanted": "2.3"}
     if finding == "wrong.not-finite":
         assert found.values == {"count": 1, "size": 12, "place": "[2, 3]"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_huge_and_tiny_numbers_are_borne_in_silence() -> None:
+    for value in (1e300, -1e300, 1e-320, np.finfo(np.float64).max):
+        assert check("patches.vector", np.full(192, value)).right is False
+        assert check("patches.count", value).right is False
+    assert check("embedding.number", np.array([1e308, 1e308])).finding == "odd.not-one"
 
 
 def test_empty_arrays_are_borne() -> None:
