@@ -85,7 +85,8 @@ class Dashboard(W.VBox):
 
     def close(self) -> None:
         """Take the page away, with all its widgets; its state lives on if it was given."""
-        self._unsubscribe()
+        for stop in (self._unsubscribe, self.link.close, self.tour.close):
+            stop()
         if self._own_state:
             self.state.close()
         close_all(self)

@@ -25,8 +25,13 @@ class HandoutButton(FileButton):
         self._state = state
         self.add_class("vx-handout-button")
         self.on_ask(self._make)
-        state.subscribe(self._changed)
+        self._unsubscribe = state.subscribe(self._changed)
         self._changed(frozenset({"language"}))
+
+    def close(self) -> None:
+        """Stop listening, and take the button off the page."""
+        self._unsubscribe()
+        super().close()
 
     def _changed(self, changes: frozenset[str]) -> None:
         if "language" in changes:

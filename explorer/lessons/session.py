@@ -117,6 +117,7 @@ class Lesson:
     def stage(self, name: str | None = None, **chosen: int) -> StagePanel:
         """See :func:`stage`."""
         from explorer.dashboard import STAGES
+        from explorer.widgets.cell import replace_earlier
 
         panels = {panel.stage: panel for panel in STAGES}
         wanted = LESSONS[self.name] if name is None else name
@@ -126,7 +127,9 @@ class Lesson:
             if trait not in _CHOSEN:
                 raise ExplorerError("lesson-stage-setting", name=trait, names=", ".join(_CHOSEN))
         self._choose(chosen)
-        return panels[wanted](self.state)
+        panel = panels[wanted](self.state)
+        replace_earlier(panel)
+        return panel
 
     def _choose(self, chosen: dict[str, int]) -> None:
         """Write to the state what a stage is to show; before the first run is there, as soon as it is."""

@@ -114,8 +114,13 @@ class ControlBar(W.VBox):
         notes = box(self._changed_run, self._notice, classes=["vx-notes"])
         super().__init__([top, controls, box(self._other, self._banner, notes, classes=["vx-below-bar"])])
         self.add_class("vx-bar")
-        state.subscribe(self._changed)
+        self._unsubscribe = state.subscribe(self._changed)
         self._changed(frozenset(state.trait_names()))
+
+    def close(self) -> None:
+        """Stop listening, and take the bar off the page."""
+        self._unsubscribe()
+        super().close()
 
     # -- what the user does ----------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from explorer.formulas import formula, shape_mathml
 from explorer.state import ExplorerState
 from explorer.texts import text
 from explorer.trace import Trace
+from explorer.widgets.cell import close_all
 from explorer.widgets.page import SeenMarker, StyleSheet
 
 __all__ = ["Shape", "StagePanel", "box", "html"]
@@ -186,6 +187,7 @@ class StagePanel(W.VBox):
     def close(self) -> None:
         """Stop listening, and take the stage off the page."""
         self._unsubscribe()
+        close_all(self)
         super().close()
 
 

@@ -35,6 +35,8 @@ class PageLink:
         Names of the link's parameters that are of no use here.
     unknown : bool
         Whether it had parameters that are not ours.
+    close : callable
+        Stops listening to the state.
     """
 
     def __init__(self, state: ExplorerState, experiments: tuple[str, ...] = ()) -> None:
@@ -47,7 +49,7 @@ class PageLink:
         #: What is to be chosen once the trace is there.
         self._wanted: LinkValues | None = None
         self._error: BaseException | None = None
-        state.subscribe(self._changed)
+        self.close = state.subscribe(self._changed)
         self._say()
         self._tell()
 

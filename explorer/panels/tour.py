@@ -53,6 +53,8 @@ class GuidedTour:
     ----------
     guide : TourGuide
         The button, and the cards.
+    close : callable
+        Stops listening to the state.
     """
 
     def __init__(self, state: ExplorerState, stages: list[tuple[str, int]]) -> None:
@@ -65,7 +67,7 @@ class GuidedTour:
         self._questions: dict[str, Question] = {}
         self._failed = False
         self.guide.observe(lambda _change: self._guarded(), names=["running", "wanted"])
-        state.subscribe(self._changed)
+        self.close = state.subscribe(self._changed)
         self._say()
 
     def start(self) -> None:
