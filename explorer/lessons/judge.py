@@ -82,7 +82,8 @@ def _compare(
 
 def plain_number(value: float) -> str:
     """A number as a reader writes it: whole ones whole, others with four digits."""
-    return f"{value:,.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.4g}"
+    words = f"{value:,.0f}" if abs(value) < 1e15 and value == round(value) else f"{value:.4g}"
+    return words.replace("-", "−")
 
 
 def _odd(odd: Odd) -> Finding:

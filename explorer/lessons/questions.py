@@ -12,6 +12,7 @@ from explorer.errors import MessageValue
 from explorer.lessons.checks_encoder import HEAD, LAYER
 from explorer.lessons.checks_output import MLP_LAYER
 from explorer.numerics import softmax
+from explorer.panels.numbers import difference
 from explorer.texts import text
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _shuffle(lesson: Lesson) -> Truth:
     change = float(np.abs(softmax(plain.output) - softmax(mixed.output)).max())
     with_positions = float(np.abs(softmax(own.output) - softmax(own_mixed.output)).max())
     right = 0 if change < 1e-4 else 2 if plain.output.argmax() != mixed.output.argmax() else 1
-    return right, {"change": f"{change:.0e}", "with_positions": f"{100 * with_positions:.0f}"}
+    return right, {"change": difference(change), "with_positions": f"{100 * with_positions:.0f}"}
 
 
 def _root(lesson: Lesson) -> Truth:
