@@ -3,7 +3,7 @@
 #
 # *Slides 10 to 17 · about 25 minutes · [日本語](../ja/3-position.ipynb)*
 #
-# The embeddings know what their patches look like, but not where they lie. And nobody among them speaks for the whole photo. Two things are added before the encoder: one more token, **CLS**, and to every token a vector that says its place, the **position embedding**.
+# The embeddings know what their patches look like, but not where they lie. And none of them speaks for the whole photo. Two things are added before the encoder: one more token, **CLS**, and to every token a vector that says its place, the **position embedding**.
 
 # %%
 import numpy as np
@@ -95,7 +95,7 @@ print("without E_pos:", largest_change(rerun(pos_embed=None), rerun(pos_embed=No
 #
 # ## 4. Waves instead of learning
 #
-# 𝑬ₚₒₛ need not be learned. Slide 14 makes it of sines and cosines, for the patch number x = 0 … N − 1 and i = 0 … D/2 − 1:
+# 𝑬ₚₒₛ need not be learned. Slide 14 builds it from sines and cosines, for the patch number x = 0 … N − 1 and i = 0 … D/2 − 1:
 #
 # $$PE(x, 2i) = \sin\frac{x}{10000^{2i/D}} \qquad PE(x, 2i+1) = \cos\frac{x}{10000^{2i/D}}$$
 #

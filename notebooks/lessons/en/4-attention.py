@@ -89,7 +89,7 @@ check("attention.query", query)
 #
 # Every query meets every key: their scalar product is large where they fit. The sum of Dₕ products varies more the more terms it has, so it is divided by √Dₕ (slide 23).
 #
-# **Your turn.** The scores 𝒒𝒌ᵀ/√Dₕ of this head, shape (T, T). Row: who asks; column: who is asked.
+# **Your turn.** The scores 𝒒𝒌ᵀ/√Dₕ of this head, shape (T, T). Row: who looks (query); column: who is looked at (key).
 
 # %%
 q, k, v = block.q[head], block.k[head], block.v[head]
