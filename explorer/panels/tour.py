@@ -1,8 +1,8 @@
 """The guided tour: a question in every stage, about the run that is shown, in the page's language.
 
-Questions are made when their stage is looked at while the tour runs, so a page that is never toured pays nothing. They
-follow the page: another picture, model or size makes them anew. An answer holds as long as its question is the same
-with the same numbers (how long a patch's vector is does not depend on the photo; how far a head looks does).
+Questions are made when the browser asks for them, so a page that is never toured pays nothing. They follow the page:
+another picture, model or size makes them anew. An answer holds as long as its question is the same with the same
+numbers (how long a patch's vector is does not depend on the photo; how far a head looks does).
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class GuidedTour:
             ]
 
     def _tell(self) -> None:
-        """Write the cards of the stages that were looked at."""
+        """Write the cards that are wanted."""
         trace = self.state.trace
         if trace is None or not self.guide.running:
             return

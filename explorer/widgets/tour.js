@@ -8,6 +8,7 @@ import { goTo } from "./js/travel.js";
 const ICON = '<svg viewBox="0 0 20 20" width="21" height="21" aria-hidden="true"><g fill="none" stroke="currentColor" stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round"><path d="M3 2.5h14v11h-7l-4 4v-4H3z"/><path d="M8.2 6.4a1.9 1.9 0 1 1 2.6 1.8c-.6.3-.8.6-.8 1.2M10 11.3v.1"/></g></svg>';
 /** What tells a question's answer: formulas and sizes, the picture, footnotes. */
 const COVERED = [".vx-theory", ".vx-stage-body", ".vx-footnotes"];
+const FIELDS = "input, select, textarea, [contenteditable]";
 /** So many frames the page may take until all of its stages are there. */
 const PATIENCE = 1200;
 
@@ -107,6 +108,18 @@ function render({ model, el }) {
     onScreen = section;
   };
 
+  /** On a page of our own a number answers the question that is in view, wherever the focus was left. */
+  const onKey = (event) => {
+    if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey || !/^[1-9]$/.test(event.key)) return;
+    if (!document.documentElement.hasAttribute("data-vit-explorer")) return;
+    if (event.target instanceof Element && event.target.closest(FIELDS)) return;
+    const part = parts.find((one) => one.id === readNow());
+    if (!part || part.card.root.hidden || chosen(part) !== undefined) return;
+    part.card.answer(Number(event.key) - 1);
+    event.preventDefault();
+  };
+  const readNow = () => root()?.querySelector(".vx-nav [aria-current]")?.getAttribute("data-stage");
+
   // -- beginning and end --------------------------------------------------------------------------------------------
 
   const start = (patience = PATIENCE) => {
@@ -145,12 +158,17 @@ function render({ model, el }) {
     );
     for (const part of parts) observer.observe(part.section);
     document.addEventListener("vx-shown", onShown);
+    document.addEventListener("keydown", onKey);
+    // What costs next to nothing is there before it is wanted, and before the kernel builds a stage; the last question
+    // takes runs of the model.
+    want(parts.slice(0, -1).map((part) => part.id));
     draw();
   };
   const partOf = (section) => parts.find((one) => one.section === section);
   const stop = () => {
     observer?.disconnect();
     document.removeEventListener("vx-shown", onShown);
+    document.removeEventListener("keydown", onKey);
     root()?.classList.remove("vx-touring");
     for (const part of parts) {
       cover(part.section, false);
@@ -166,7 +184,7 @@ function render({ model, el }) {
   };
   const finish = () => {
     // The card above the picture is gone: the stage that was looked at stays.
-    const read = root()?.querySelector(".vx-nav [aria-current]")?.getAttribute("data-stage");
+    const read = readNow();
     run(false);
     const section = read && sectionOf(read);
     if (section) goTo(section);

@@ -20,7 +20,7 @@ class TourGuide(FrontEnd):
     stages : list of dict
         ``id``, ``number`` and ``name`` of the page's stages.
     wanted : list of str
-        Ids of the stages that were looked at since the page opened: their questions are needed. Written by the browser.
+        Ids of the stages whose questions are needed. Written by the browser.
     cards : dict of str to dict
         By stage: ``id`` of the question, ``question``, ``choices``, ``right`` (place of the right choice; −1 while it
         is being worked out, or for good where ``failed``), ``why`` and ``look``.

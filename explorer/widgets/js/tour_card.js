@@ -105,6 +105,7 @@ export function tourCard(actions) {
   return {
     root,
     steps,
+    answer,
     /**
      * @param {Card | undefined} given
      * @param {number | undefined} choice
