@@ -7,10 +7,15 @@ second. No prefix token gets a row.
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cosine_similarity", "sinusoidal_1d", "sinusoidal_2d"]
+__all__ = ["SinusoidalKind", "cosine_similarity", "sinusoidal_1d", "sinusoidal_2d", "sinusoidal_table"]
+
+#: The tables of slides 14 and 16.
+SinusoidalKind = Literal["sin1d", "sin2d"]
 
 #: The slides' constant: wavelengths run from 2π to 10000 · 2π.
 BASE = 10000.0
@@ -72,6 +77,32 @@ def sinusoidal_2d(rows: int, cols: int, dim: int) -> NDArray[np.float32]:
     table[:, :, :half] = _waves(np.arange(cols), half)[None, :, :]
     table[:, :, half:] = _waves(np.arange(rows), half)[:, None, :]
     return table.reshape(rows * cols, dim).astype(np.float32)
+
+
+def sinusoidal_table(kind: str, rows: int, cols: int, dim: int) -> NDArray[np.float32]:
+    """One of the two tables for a grid of patches.
+
+    Parameters
+    ----------
+    kind : {'sin1d', 'sin2d'}
+        Slide 14, with the patches counted row by row, or slide 16.
+    rows, cols : int
+        Size of the grid.
+    dim : int
+        Embedding size 𝐷.
+
+    Returns
+    -------
+    (rows * cols, dim) float32 array
+
+    Raises
+    ------
+    ValueError
+        As those two; and if there is no table of that kind.
+    """
+    if kind not in get_args(SinusoidalKind):
+        raise ValueError(f"there is no sinusoidal table of the kind {kind!r}")
+    return sinusoidal_1d(rows * cols, dim) if kind == "sin1d" else sinusoidal_2d(rows, cols, dim)
 
 
 def cosine_similarity(table: NDArray[np.floating], query: int | None = None) -> NDArray[np.float32]:

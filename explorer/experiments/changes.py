@@ -10,7 +10,7 @@ from explorer.arrays import ModelArrays
 from explorer.errors import ExplorerError
 from explorer.interventions import Intervention
 from explorer.numerics import Array
-from explorer.positions import sinusoidal_1d, sinusoidal_2d
+from explorer.positions import sinusoidal_table
 from explorer.trace import Trace
 
 __all__ = ["PositionKind", "matching_scale", "position_intervention", "position_table"]
@@ -54,7 +54,7 @@ def position_table(model: Trace | ModelArrays, kind: PositionKind, seed: int = 0
     rows, cols = arrays.grid
     if dim % (2 if kind == "sin1d" else 4):
         raise ExplorerError("experiment-sinusoidal", dim=dim)
-    return sinusoidal_1d(rows * cols, dim) if kind == "sin1d" else sinusoidal_2d(rows, cols, dim)
+    return sinusoidal_table(kind, rows, cols, dim)
 
 
 def position_intervention(

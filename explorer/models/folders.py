@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from explorer import weights
 from explorer.errors import ExplorerError
 from explorer.models.extraction import check_supported
+from explorer.positions import SinusoidalKind
 from explorer.torch_compat import import_timm
 
 import_timm()
@@ -78,12 +79,15 @@ class ModelConfig:
         How pictures are prepared, names of classes and the like.
     trained_patch_sizes : tuple of int
         What our own training was set to; empty where it is not known.
+    frozen_positions : {'sin1d', 'sin2d'} or None
+        The table that our own training froze 𝑬_pos to.
     """
 
     architecture: str
     arguments: dict[str, Any]
     pretrained_cfg: dict[str, Any]
     trained_patch_sizes: tuple[int, ...] = ()
+    frozen_positions: SinusoidalKind | None = None
 
 
 def folder_config(folder: Path) -> ModelConfig:
@@ -114,7 +118,8 @@ def folder_config(folder: Path) -> ModelConfig:
     if isinstance(arguments.get("num_classes"), int):
         described["num_classes"] = arguments["num_classes"]
     arguments = {key: value for key, value in arguments.items() if key in _ARGUMENTS}
-    return ModelConfig(architecture, arguments, described, _trained_patch_sizes(folder))
+    frozen = next((kind for kind in get_args(SinusoidalKind) if kind == config.get("position")), None)
+    return ModelConfig(architecture, arguments, described, _trained_patch_sizes(folder), frozen)
 
 
 def _trained_patch_sizes(folder: Path) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.nn.functional import conv2d
 
+from explorer.positions import sinusoidal_table
 from explorer.training.settings import TrainSettings
 from explorer.training.timm_parts import PatchEmbedResamplerFixedOrigSize, create_model, resample_abs_pos_embed
 
@@ -52,13 +53,7 @@ def position_table(position: str, rows: int, columns: int, dim: int) -> torch.Te
     dim : int
         𝐷.
     """
-    from explorer import positions
-
-    if position == "sin1d":
-        table = positions.sinusoidal_1d(rows * columns, dim)
-    else:
-        table = positions.sinusoidal_2d(rows, columns, dim)
-    return torch.as_tensor(table, dtype=torch.float32).reshape(1, rows * columns, dim)
+    return torch.as_tensor(sinusoidal_table(position, rows, columns, dim)).reshape(1, rows * columns, dim)
 
 
 def build_model(settings: TrainSettings, classes: int) -> VisionTransformer:

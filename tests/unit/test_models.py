@@ -22,6 +22,7 @@ from explorer.engine import normalise, trace_image, trace_pixels
 from explorer.errors import ExplorerError
 from explorer.images import Picture
 from explorer.models import ExplorerModel, wrap_model
+from explorer.positions import sinusoidal_table
 from explorer.texts import LANGUAGES, error_text
 from explorer.torch_compat import import_timm
 
@@ -95,6 +96,25 @@ def test_a_folder_is_loaded(folder: Path, module: Any) -> None:
     assert spec.trained_patch_sizes == (8,)
     assert model.name == str(folder)
     assert model.folder == folder
+
+
+@pytest.mark.parametrize(("kind", "rows"), [("sin1d", 4), ("sin2d", 4), ("sin2d", 8)])
+def test_a_table_that_was_never_trained_is_worked_out_anew(tmp_path: Path, module: Any, kind: Any, rows: int) -> None:
+    with torch.no_grad():
+        module.pos_embed[0, 1:] = torch.from_numpy(sinusoidal_table(kind, 8, 8, 48))
+    model = load_model(write_folder(tmp_path / kind, module, dtype=torch.float16, position=kind))
+    native = model.arrays.pos_embed.copy()
+    # Also where the grid stays and all else changes.
+    _, arrays = model.at(patch_size=16, image_size=16 * rows)
+    np.testing.assert_array_equal(arrays.pos_embed[1:], sinusoidal_table(kind, rows, rows, 48))
+    np.testing.assert_array_equal(model.model.pos_embed[0], native)
+    # Other weights are no such table, nor is a word that we do not know.
+    plain = load_model(write_folder(tmp_path / "learned", module, position="learned"))
+    odd = load_model(write_folder(tmp_path / "odd", module, position=["sin1d"]))
+    assert model.frozen_positions == kind
+    assert (
+        plain.frozen_positions is odd.frozen_positions is load_model(tmp_path / kind, pretrained=False).frozen_positions
+    )
 
 
 def test_half_precision_becomes_float32(tmp_path: Path, module: Any) -> None:
