@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from explorer.figures.colors import Colormap
+from explorer.figures.csv import matrix_csv
 from explorer.figures.front_end import save_figure
 
 if TYPE_CHECKING:
@@ -170,6 +171,17 @@ class MatrixFigure:
         >>> figure.save("attention.svg")
         """
         return save_figure(self, path, language=language, width=width)
+
+    def to_csv(self) -> str:
+        """All values as CSV, as the page's button copies them.
+
+        Returns
+        -------
+        str
+            A line for each row. The first field says which matrix it is; beside and below it are the names of columns
+            and rows. Every value has as many digits as its float32 needs; where there is none, the field is empty.
+        """
+        return matrix_csv(self)
 
     def to_plotly(self) -> go.Figure:
         """The same picture as a plotly heat map (plotly is imported here, not before)."""

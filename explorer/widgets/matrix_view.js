@@ -14,6 +14,8 @@ const ROOMY = 14;
 const PRINTED = 40;
 /** At least this many CSS pixels are outlined under the pointer. */
 const VISIBLE = 9;
+/** So long Python may take to answer with all values of a large matrix. */
+const PATIENCE = 20_000;
 
 function render({ model, el }) {
   const frame = createFrame(el, model, {
@@ -24,6 +26,7 @@ function render({ model, el }) {
       return { ...drawing, items: [...drawing.items, ...selectionItems(theme)] };
     },
     texts,
+    table,
   });
   const { stage } = frame;
   stage.tabIndex = 0;
@@ -38,6 +41,8 @@ function render({ model, el }) {
   let hover = null;
   let asked = null;
   let timer = 0;
+  let serial = 0;
+  const wholes = new Map();
 
   const shape = () => model.get("shape");
   const axis = (name) => model.get(name);
@@ -50,6 +55,32 @@ function render({ model, el }) {
     if (rowStep * colStep === 1) return { ...texts, notes: [], aside: "" };
     const note = frame.label(`binned_${model.get("binning")}`, { rows: rowStep, cols: colStep });
     return { ...texts, notes: [note], aside: frame.label("binned_exact") };
+  }
+
+  /** All values, exactly: where they were binned, Python has them. */
+  async function table() {
+    const large = cells.steps[0] * cells.steps[1] > 1;
+    const values = large ? await whole() : cells.values;
+    const [rows, cols] = shape();
+    if (!values || values.length !== rows * cols || !values.length) return null;
+    const { title: heading, stem } = model.get("heading");
+    const names = (name, count) => Array.from({ length: count }, (_, index) => nameOf(axis(name), index));
+    const axes = { rowAxis: axis("rows").name, colAxis: axis("cols").name };
+    return { title: heading, stem, ...axes, rows: names("rows", rows), cols: names("cols", cols), values, large };
+  }
+
+  /** Ask Python for every value; null where nobody answers. */
+  function whole() {
+    serial += 1;
+    const mine = serial;
+    model.send({ kind: "values", serial: mine });
+    return new Promise((resolve) => {
+      wholes.set(mine, resolve);
+      setTimeout(() => {
+        wholes.delete(mine);
+        resolve(null);
+      }, PATIENCE);
+    });
   }
 
   function readValues() {
@@ -266,6 +297,11 @@ function render({ model, el }) {
   }
 
   function answered(message, buffers) {
+    if (message.kind === "values") {
+      wholes.get(message.serial)?.(floats(buffers[0]));
+      wholes.delete(message.serial);
+      return;
+    }
     if (message.kind !== "value" || !asked || message.row !== asked.row || message.col !== asked.col) return;
     asked.value = floats(buffers[0])[0];
     tell();

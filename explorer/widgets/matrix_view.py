@@ -113,8 +113,12 @@ class MatrixView(ExplorerWidget):
                 self.selected_row = self.selected_col = -1
 
     def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        """Answer the browser's question for a value that was binned away."""
-        if not isinstance(content, dict) or content.get("kind") != "value" or self._figure is None:
+        """Answer the browser's question for a value that was binned away, or for all of them."""
+        if not isinstance(content, dict) or self._figure is None:
+            return
+        if content.get("kind") == "values":
+            self.send({"kind": "values", "serial": content.get("serial")}, buffers=[self._figure.values.tobytes()])
+        if content.get("kind") != "value":
             return
         row, col = content.get("row"), content.get("col")
         rows, cols = self._figure.values.shape

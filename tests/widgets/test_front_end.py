@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from xml.etree import ElementTree
 
 import numpy as np
@@ -188,6 +189,66 @@ def test_screens_with_too_few_pixels_say_so_too(front_end: FrontEnd) -> None:
     expect(widget.locator(".vxw-notes")).to_contain_text("values")
     widget.locator(".vxw-stage").hover(position={"x": 200, "y": 200})
     assert read(widget).endswith("attention 0")
+
+
+def copied(front_end: FrontEnd, widget: Locator, words: str) -> str:
+    """What the button for CSV puts on the clipboard, pressed by the keyboard."""
+    front_end.page.evaluate(
+        "() => addEventListener('copy', () => { window.copied = document.activeElement.value; }, { once: true })"
+    )
+    widget.locator(".vxw-copy-csv").press("Enter")
+    said = widget.get_by_role("status")
+    expect(said).to_have_text(words)
+    expect(said).to_be_visible()
+    return str(front_end.page.evaluate("() => window.copied"))
+
+
+def test_a_matrix_is_copied_as_csv(front_end: FrontEnd) -> None:
+    figure = matrix(np.random.default_rng(0).random((3, 4)))
+    view = MatrixView(figure)
+    widget = front_end.mount("m", view)
+    assert copied(front_end, widget, "Copied as CSV: 3 × 4 values.") == figure.to_csv()
+    # The keyboard stays where it was.
+    expect(widget.locator(".vxw-copy-csv")).to_be_focused()
+    for language, name in (("en", "Copy the values as CSV: "), ("ja", "値をCSVとしてコピー: ")):
+        view.language = language
+        front_end.update("m", view)
+        label = widget.locator(".vxw-copy-csv").get_attribute("aria-label")
+        assert label is not None
+        assert label.startswith(name)
+        assert label != name
+
+
+def test_of_a_binned_matrix_the_exact_values_are_saved(front_end: FrontEnd, tmp_path: Path) -> None:
+    values = np.zeros((1400, 1100), dtype=np.float32)
+    values[7, 9] = 0.1
+    figure = matrix(values)
+    view = MatrixView(figure)
+    assert view.bins != (1, 1)
+    widget = front_end.mount("m", view)
+    widget.locator(".vxw-copy-csv").click()
+    [question] = front_end.sent("m")
+    assert question["kind"] == "values"
+    answers: list[Any] = []
+    with patch.object(view, "send", lambda content, buffers: answers.append((content, buffers))):
+        view._on_message(view, question, [])
+    [(content, [data])] = answers
+    with front_end.page.expect_download() as waiting:
+        front_end.answer("m", content, data)
+    expect(widget.get_by_role("status")).to_have_text("Saved as a CSV file: 1400 × 1100 values.")
+    waiting.value.save_as(tmp_path / "saved.csv")
+    assert (tmp_path / "saved.csv").read_text("utf-8-sig") == figure.to_csv()
+
+
+def test_a_matrix_too_large_for_a_clipboard_is_saved_as_a_file(front_end: FrontEnd, tmp_path: Path) -> None:
+    figure = matrix(np.random.default_rng(0).random((640, 640)))
+    widget = front_end.mount("m", MatrixView(figure))
+    with front_end.page.expect_download() as waiting:
+        widget.locator(".vxw-copy-csv").click()
+    expect(widget.get_by_role("status")).to_have_text("Saved as a CSV file: 640 × 640 values.")
+    waiting.value.save_as(tmp_path / "saved.csv")
+    assert waiting.value.suggested_filename == f"{figure.stem}.csv"
+    assert (tmp_path / "saved.csv").read_text("utf-8-sig") == figure.to_csv()
 
 
 def save(front_end: FrontEnd, widget: Locator, kind: str, folder: Path) -> tuple[str, bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -311,6 +313,23 @@ def test_pictures_are_saved(shown: AttentionPage, pane: str, button: str) -> Non
     data = download.value.path().read_bytes()
     assert data.startswith(b"\x89PNG" if button == "png" else b"<svg")
     assert len(data) > 2000
+
+
+def test_the_open_head_is_copied_as_csv(shown: AttentionPage, trace: Trace) -> None:
+    shown.page.evaluate(
+        "() => addEventListener('copy', () => { window.copied = document.activeElement.value; }, { once: true })"
+    )
+    shown.element.locator(".vxa-matrix .vxw-copy-csv").click()
+    tokens = trace.num_tokens
+    expect(shown.element.locator(".vxa-matrix").get_by_role("status")).to_have_text(
+        f"Copied as CSV: {tokens} × {tokens} values."
+    )
+    lines = list(csv.reader(io.StringIO(shown.page.evaluate("() => window.copied"), newline="")))
+    assert "Layer 1, head 1" in lines[0][0]
+    assert [lines[0][1], lines[2][0]] == ["CLS", "patch 0 (row 0, column 0)"]
+    got = np.array([[float(field) for field in line[1:]] for line in lines[1:]])
+    np.testing.assert_allclose(got, trace.blocks[0].attention[0], atol=1e-6)
+    np.testing.assert_allclose(got.sum(axis=1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(

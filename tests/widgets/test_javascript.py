@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import io
 import json
 import re
 from pathlib import Path
@@ -9,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from explorer.figures import Axis, MatrixFigure, Scale
 from explorer.figures.colors import COLORMAPS
 from explorer.widgets.matrix_view import binned
 
@@ -82,3 +86,42 @@ def test_modules_use_what_they_import(path: Path) -> None:
     for names in re.findall(r"^import \{ (.+) \} from", source, flags=re.MULTILINE):
         for name in names.split(", "):
             assert len(re.findall(rf"(?<![\w$]){re.escape(name)}(?![\w$])", source)) > 1, name
+
+
+def test_both_sides_write_csv_alike() -> None:
+    rng = np.random.default_rng(0)
+    # All sizes of numbers, whole ones, none, and the smallest that there are.
+    values = (rng.normal(size=(40, 50)) * 10.0 ** rng.integers(-12, 13, (40, 50))).astype(np.float32)
+    values[0, :6] = [0, -0.0, np.nan, np.inf, -np.inf, 1e-45]
+    values[1] = np.arange(50) * 1000
+    rows = [f"patch {row}, 'a' \"b\"" for row in range(40)]
+    rows[:6] = ["=1+1", "-12", "+x", "@x", "\tx", "猫\n"]
+    figure = MatrixFigure(
+        values=values,
+        rows=Axis(name="query ↓", labels=rows),
+        cols=Axis(name="key →", marks={0: "CLS"}, first=-1),
+        scale=Scale(low=0, high=1),
+        title="Layer 5, head 2",
+    )
+    script = """
+    import { matrixCsv } from "./explorer/widgets/js/csv.js";
+    const print = ({ values, ...table }) => {
+      const bytes = Uint8Array.from(atob(values), (sign) => sign.charCodeAt(0));
+      console.log(JSON.stringify(matrixCsv({ ...table, values: new Float32Array(bytes.buffer) })));
+    };
+    """
+    table = {
+        "title": figure.title,
+        "rowAxis": figure.rows.name,
+        "colAxis": figure.cols.name,
+        "rows": rows,
+        "cols": [figure.cols.label(col) for col in range(50)],
+        "values": base64.b64encode(figure.values.tobytes()).decode(),
+    }
+    text = figure.to_csv()
+    assert evaluate(script, table) == text
+    read = list(csv.reader(io.StringIO(text, newline="")))
+    assert read[0][:3] == ["Layer 5, head 2 | query ↓ | key →", "CLS", "0"]
+    assert [line[0] for line in read[1:7]] == ["'=1+1", "-12", "'+x", "'@x", "'\tx", "猫\n"]
+    got = np.array([[float(field or "nan") for field in line[1:]] for line in read[1:]], dtype=np.float32)
+    np.testing.assert_array_equal(got, values)

@@ -31,12 +31,24 @@ export function matrixPane(el, view) {
       stem: view.stem("matrix"),
       notes: notes(),
     }),
+    table,
   });
   const { stage } = frame;
   stage.tabIndex = 0;
   stage.setAttribute("role", "application");
 
   const step = () => Math.max(1, Math.ceil(view.run.tokens / (layout.plot.width * Math.min(frame.ratio, 2)) - 0.01));
+
+  /** Every weight of the open head, exactly, however few of them are drawn. */
+  async function table() {
+    const job = view.store.matrix(view.layer, view.head, 1);
+    if (!job) return null;
+    job.run();
+    const names = Array.from({ length: view.run.tokens }, (_, token) => view.name(token));
+    const axes = { rowAxis: view.label("axis-query"), colAxis: view.label("axis-key") };
+    const title = view.label("matrix-title", { head: view.headTitle() });
+    return { title, stem: view.stem("matrix"), ...axes, rows: names, cols: names, values: job.values };
+  }
 
   function notes() {
     const found = [view.label(view.head < -1 ? "rollout-caption" : "matrix-caption")];

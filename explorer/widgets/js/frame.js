@@ -1,8 +1,10 @@
 // What stands around every drawing: title, buttons, readout, caption; its size, its colours, its keyboard.
 
+import { copyText } from "./copy.js";
+import { matrixCsv } from "./csv.js";
 import { fill } from "./numbers.js";
 import { measurer, paint, wrapped } from "./scene.js";
-import { savePicture } from "./save.js";
+import { download, savePicture } from "./save.js";
 
 /**
  * @typedef {{ink: string, muted: string, line: string, surface: string, accent: string}} Theme
@@ -15,6 +17,16 @@ const DOWN =
   '<svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" fill="none" stroke="currentColor" ' +
   'stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round">' +
   '<path d="M8 2v8M4.5 6.8 8 10.3l3.5-3.5M3 13.5h10"/></svg>';
+
+const COPY =
+  '<svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" fill="none" stroke="currentColor" ' +
+  'stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round">' +
+  '<path d="M5.5 5.5h8v8h-8zM3 10.5H2.5v-8h8V3"/></svg>';
+
+/** So long it stays, what a button did. */
+const SAID = 4000;
+/** A longer text is saved as a file: no clipboard is made for it, and no spreadsheet takes it. */
+const MOST_COPIED = 4_000_000;
 
 /** The widest number that a readout can hold. */
 export const WIDEST = "−1.23456789×10⁻¹⁰";
@@ -96,6 +108,39 @@ export function saveButtons(tools, save) {
 }
 
 /**
+ * The button that copies a matrix as CSV, or saves it as a file where it is too large to be copied.
+ * @param {HTMLElement} tools Where it goes.
+ * @param {() => Promise<(object & {stem: string, large?: boolean}) | null>} table What `matrixCsv` takes; null where it
+ *   cannot be had. `large` where it was waited for: by then a browser no longer lets a page copy.
+ * @param {(key: string, values: object) => void} said Told what happened, and how many rows and columns it had.
+ * @returns {HTMLButtonElement}
+ */
+export function csvButton(tools, table, said) {
+  const button = element("button", "vxw-button vxw-copy-csv");
+  button.type = "button";
+  button.innerHTML = COPY;
+  button.append(element("span", "", "CSV"));
+  button.addEventListener("click", async () => {
+    const given = await table();
+    if (!given) {
+      said("csv_failed", {});
+      return;
+    }
+    const text = matrixCsv(given);
+    const size = { rows: given.rows.length, cols: given.cols.length };
+    if (!given.large && text.length <= MOST_COPIED && (await copyText(text, tools))) {
+      said("csv_copied", size);
+      return;
+    }
+    // Spreadsheets take a file for UTF-8 when it says so.
+    download(new Blob(["\ufeff", text], { type: "text/csv" }), given.stem, "csv");
+    said("csv_saved", size);
+  });
+  tools.append(button);
+  return button;
+}
+
+/**
  * Give the drawing to whoever asks for it, to put it together with others: what they get is what the buttons save.
  * @param {HTMLElement} root Where the event `vxw-scene` arrives; its detail is called with what there is.
  * @param {() => [import("./scene.js").Scene, object]} saved
@@ -155,6 +200,7 @@ export function watch(model, kinds, update, answered) {
  * @param {(width: number) => void} parts.resized Draw anew at this width.
  * @param {(theme: Theme) => import("./scene.js").Scene} parts.scene The drawing as it is saved.
  * @param {() => {title: string, caption: string, notes: string[], aside?: string, stem: string}} parts.texts
+ * @param {() => Promise<object | null>} [parts.table] Of a matrix, its values and names; see `csvButton`.
  */
 export function createFrame(el, model, parts) {
   serial += 1;
@@ -177,9 +223,15 @@ export function createFrame(el, model, parts) {
   root.append(head, stage, readout, notes, caption, live);
   el.append(root);
 
+  const said = element("span", "vxw-said");
+  said.setAttribute("role", "status");
+  if (parts.table) tools.append(said);
+  let telling = 0;
+
   const saved = () => [parts.scene({ ...PAPER, accent: frame.theme().accent }), { ...parts.texts(), font: font() }];
   const buttons = saveButtons(tools, (format) => savePicture(format, ...saved()));
   answerScene(root, saved);
+  const csv = parts.table ? csvButton(tools, () => parts.table(), told) : null;
   const style = getComputedStyle(root);
   const font = () => style.fontFamily || "sans-serif";
   let measure = measurer(font());
@@ -232,7 +284,12 @@ export function createFrame(el, model, parts) {
       // What is said of the readout belongs to the page only, not to a saved picture.
       notes.replaceChildren(...said.map((note) => element("div", "", [note, texts.aside].filter(Boolean).join(" "))));
       notes.hidden = said.length === 0;
-      buttons.name(frame.label, texts.title || texts.stem);
+      const what = texts.title || texts.stem;
+      buttons.name(frame.label, what);
+      if (csv) {
+        csv.title = frame.label("copy_csv");
+        csv.setAttribute("aria-label", `${csv.title}: ${what}`);
+      }
     },
     /**
      * Show what is under the pointer: pairs of a name and what it is, or a plain sentence.
@@ -280,11 +337,19 @@ export function createFrame(el, model, parts) {
       return { x: (event.clientX - box.left) * scale, y: (event.clientY - box.top) * scale };
     },
     destroy() {
+      clearTimeout(telling);
       observer.disconnect();
       screen.removeEventListener("change", watchScreen);
       root.remove();
     },
   };
+
+  /** Say what a button did, beside it and to a screen reader, without moving anything. */
+  function told(key, values) {
+    clearTimeout(telling);
+    said.textContent = frame.label(key, values);
+    telling = setTimeout(() => said.replaceChildren(), SAID);
+  }
 
   function sized(canvas, scene) {
     const ratio = frame.ratio;
