@@ -76,10 +76,7 @@ function render({ model, el }) {
     model.send({ kind: "values", serial: mine });
     return new Promise((resolve) => {
       wholes.set(mine, resolve);
-      setTimeout(() => {
-        wholes.delete(mine);
-        resolve(null);
-      }, PATIENCE);
+      setTimeout(() => wholes.delete(mine) && resolve(null), PATIENCE);
     });
   }
 
