@@ -88,7 +88,6 @@ def model_card(
     data = (_TINY_IMAGENET if wordnet else _OWN_PICTURES).format(held=settings.validation_per_class)
     limits = _TINY_IMAGENET_LIMITS if wordnet else _OWN_LIMITS
     count = next(iter(results.values())).count
-    shares = "; ".join(f"until {100 * stage.until:.0f} % of the run: {_shares(stage)}" for stage in settings.stages)
     passes = f" ({facts['seen'] / facts['train_pictures']:.1f} passes)" if "train_pictures" in facts else ""
     image, patch = settings.image_size, settings.patch_size
     description = _bullets(
@@ -108,9 +107,7 @@ def model_card(
         f"{100 * settings.crop_scale:.0f} % of the area, flips, colour changes of {100 * settings.color_jitter:.0f} %; "
         f"CutMix or mixup in {100 * settings.mix_probability:.0f} % of the steps until "
         f"{100 * settings.mix_until:.0f} % of the run. What is shipped is the moving average of the weights.",
-        f"Each step draws a patch size (share of the steps): {shares}. The trained weights are the {patch} × {patch} "
-        "kernel and its E_pos; every other size is made from them inside each step with the functions that the page "
-        "uses.",
+        _sizes(settings),
         *_earlier(facts),
         f"{facts['elapsed'] / 3600:.2f} hours, {facts['step']:,} steps, {facts['seen']:,} pictures{passes}, "
         f"on {where}.",
@@ -141,6 +138,19 @@ On the {count:,} held-back pictures, with Wilson's 95 % interval, as `vit-explor
 
 {limits}
 """
+
+
+def _sizes(settings: TrainSettings) -> str:
+    """At which patch sizes the steps were."""
+    patch = settings.patch_size
+    if settings.patch_sizes == (patch,):
+        return f"Trained at patch size {patch} alone: at others, which the page offers too, expect little."
+    shares = "; ".join(f"until {100 * stage.until:.0f} % of the run: {_shares(stage)}" for stage in settings.stages)
+    return (
+        f"Each step draws a patch size (share of the steps): {shares}. The trained weights are the {patch} × {patch} "
+        "kernel and its E_pos; every other size is made from them inside each step with the functions that the page "
+        "uses."
+    )
 
 
 def _last_tenth(facts: dict[str, Any], settings: TrainSettings) -> str:

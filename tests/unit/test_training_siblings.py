@@ -43,6 +43,7 @@ def test_each_card_has_the_table_of_all(sibling: Callable[..., Path]) -> None:
     write_sibling_tables(folders)  # in place of the older one
     for folder in folders:
         card = (folder / "README.md").read_text("utf-8")
+        assert "Trained at patch size 8 alone" in card
         assert card.count("## Beside its siblings") == 1
         assert card.index("## Accuracy") < card.index("## Beside its siblings") < card.index("## Where it fails")
         assert "the same 16 pictures" in " ".join(card.split())
