@@ -104,8 +104,36 @@ async function filesOf(drawing, sheet, { scale, language }, font) {
 
 /** A drawing that is an SVG already, in its place in another one. */
 function nested({ x, y, width, height, svg }) {
-  const box = `x="${x}" y="${y}" width="${width}" height="${height}"`;
-  return svg.replace(/^<svg [^>]*?viewBox="([^"]*)"[^>]*?font-family="([^"]*)"[^>]*>/, `<svg ${box} viewBox="$1" font-family="$2">`);
+  const host = document.body.appendChild(document.createElement("div"));
+  // Made by one of our own front ends, which escapes whatever comes from a user.
+  host.innerHTML = svg;
+  const root = host.firstElementChild;
+  for (const text of root.querySelectorAll("text")) if (text.querySelector("tspan")) unravel(text);
+  for (const [name, value] of Object.entries({ x, y, width, height })) root.setAttribute(name, String(value));
+  host.remove();
+  return new XMLSerializer().serializeToString(root);
+}
+
+/** A text of several pieces as texts of one piece each: not all programs agree with browsers on where pieces stand. */
+function unravel(text) {
+  let at = 0;
+  for (const piece of text.childNodes) {
+    const words = piece.textContent;
+    // A space in front would be left out.
+    const first = words.search(/[^\s\u200b]/);
+    if (first >= 0) {
+      const { x, y } = text.getStartPositionOfChar(at + first);
+      const alone = text.cloneNode(false);
+      for (const { name, value } of piece.attributes ?? []) if (name !== "dx" && name !== "dy") alone.setAttribute(name, value);
+      alone.removeAttribute("text-anchor");
+      alone.setAttribute("x", x.toFixed(2));
+      alone.setAttribute("y", y.toFixed(2));
+      alone.textContent = words.slice(first);
+      text.before(alone);
+    }
+    at += words.length;
+  }
+  text.remove();
 }
 
 async function png(drawing, scale, font) {
