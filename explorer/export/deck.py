@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from explorer.errors import ExplorerError
 from explorer.export.formula_text import FORMULA_TEXTS
-from explorer.export.showing import model_name, photo_of
+from explorer.export.showing import model_name, opened, photo_of
 from explorer.export.stages import StagePicture, answer_of, draw_stages
 from explorer.images import encode_image
 from explorer.texts import text
@@ -46,7 +46,7 @@ _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 def write_deck(
     trace: Trace,
     labels: Labels | None,
-    picture: Picture,
+    picture: Picture | bytes | str | os.PathLike[str],
     path: str | os.PathLike[str],
     *,
     language: str = "en",
@@ -60,7 +60,7 @@ def write_deck(
     trace : Trace
     labels : Labels or None
         Names of the classes.
-    picture : Picture
+    picture : Picture, bytes or path
         What the run was made from.
     path : path
         The file; ``.pptx`` is added where it is missing.
@@ -80,6 +80,7 @@ def write_deck(
         ``deck-needs-pptx``, ``browser-missing``, ``browser-failed``, ``export-stage`` or ``file-not-writable``.
     """
     check_pptx()
+    picture = opened(picture)
     pictures = draw_stages(trace, labels, picture, sheets=[SLIDE_SHEET], language=language, crop=crop, **shown)
     return save_deck(deck_bytes(pictures, trace, labels, picture, language=language, crop=crop), path)
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer.catalog import BUNDLED_NAME, known_models
-from explorer.images import Cropping, Picture, display_crop
+from explorer.errors import ExplorerError
+from explorer.images import Cropping, Picture, display_crop, open_picture
 from explorer.labels import Labels
 from explorer.state import ExplorerState
 from explorer.trace import Trace
 from explorer.tracer import TraceAnswer
 
-__all__ = ["model_name", "photo_of", "state_of"]
+__all__ = ["model_name", "opened", "photo_of", "state_of"]
 
 
 @contextmanager
@@ -48,6 +51,25 @@ def state_of(
         yield state
     finally:
         state.close()
+
+
+def opened(picture: Picture | bytes | str | os.PathLike[str]) -> Picture:
+    """A picture, its bytes or its file, as a picture.
+
+    Raises
+    ------
+    ExplorerError
+        If it cannot be read, or is none.
+    """
+    if isinstance(picture, Picture):
+        return picture
+    if isinstance(picture, bytes):
+        return open_picture(picture)
+    path = Path(picture)
+    try:
+        return open_picture(path.read_bytes(), path.name)
+    except OSError as error:
+        raise ExplorerError("file-unreadable", file=str(path)) from error
 
 
 def photo_of(trace: Trace, picture: Picture, crop: tuple[float, float]) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from explorer.drawing import Column, Drawing, Node, Part, Row, Sheet, draw_sheet
 from explorer.drawing.sheets import Format
 from explorer.errors import ExplorerError
 from explorer.export.recording import forget, unseen
-from explorer.export.showing import model_name, state_of
+from explorer.export.showing import model_name, opened, state_of
 from explorer.figures.classification import top_classes
 from explorer.panels.attention import AttentionPanel
 from explorer.panels.base import StagePanel
@@ -89,7 +89,7 @@ class StagePicture:
 def save_stages(
     trace: Trace,
     labels: Labels | None,
-    picture: Picture,
+    picture: Picture | bytes | str | os.PathLike[str],
     folder: str | os.PathLike[str],
     *,
     caption: bool = True,
@@ -103,7 +103,7 @@ def save_stages(
     trace : Trace
     labels : Labels or None
         Names of the classes.
-    picture : Picture
+    picture : Picture, bytes or path
         What the run was made from.
     folder : path
         Made if it does not exist. File names tell stage, model, patch size, layer, head and language.
@@ -126,8 +126,8 @@ def save_stages(
     Examples
     --------
     >>> model = load_model()
-    >>> picture = open_sample("chelsea")
-    >>> save_stages(trace_image(model, picture), model.labels, picture, "slides", stages=["attention"], layer=4)
+    >>> trace = trace_image(model, "cat.jpg")
+    >>> save_stages(trace, model.labels, "cat.jpg", "slides", stages=["attention"], layer=4)
     """
     sheet = {"caption": caption, "formats": tuple(formats)}
     return write_stages(draw_stages(trace, labels, picture, sheets=[sheet], **shown), folder)
@@ -153,7 +153,7 @@ def write_stages(pictures: Sequence[StagePicture], folder: str | os.PathLike[str
 def draw_stages(
     trace: Trace,
     labels: Labels | None,
-    picture: Picture,
+    picture: Picture | bytes | str | os.PathLike[str],
     *,
     sheets: Sequence[Mapping[str, Any]] = ({},),
     stages: Sequence[str] = STAGES,
@@ -195,7 +195,7 @@ def draw_stages(
     if not MEAN_OF_HEADS <= head < trace.spec.heads:
         raise ExplorerError("intervention-head", head=head + 1, heads=trace.spec.heads)
     wanted = [stage for stage in STAGES if stage in stages]
-    with unseen(), state_of(trace, labels, picture, crop, layer, head, token) as state:
+    with unseen(), state_of(trace, labels, opened(picture), crop, layer, head, token) as state:
         state.language = language
         panels = [_PANELS[stage](state) for stage in wanted]
         bodies: list[Node] = []

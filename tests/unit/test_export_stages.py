@@ -19,7 +19,7 @@ from explorer.models import ExplorerModel
 from explorer.samples import open_sample
 from explorer.trace import Trace
 
-PICTURE = "assets/samples/chelsea.jpg"
+PICTURE = str(Path(__file__).parents[2] / "assets" / "samples" / "chelsea.jpg")
 
 
 def trace_of(model: ExplorerModel, **options: object) -> Trace:
@@ -146,6 +146,11 @@ def test_captions_and_file_names_say_what_is_shown(plain_model: ExplorerModel, m
     assert classification.stem == "6-classification-plain-patch16-en"
     assert classification.caption == "6 Classification · plain · patch size 16 · random weights"
     assert len(drawn) == 2
+    (of_file,) = draw_stages(trace, None, PICTURE, stages=["attention"])
+    assert of_file.stem == "5-attention-plain-patch16-layer1-head1-en"
+    with pytest.raises(ExplorerError) as caught:
+        draw_stages(trace, None, "nowhere.jpg", stages=["attention"])
+    assert caught.value.code == "file-unreadable"
     (mean,) = draw_stages(trace, None, hostile, stages=["attention"], head=-1, token=3, language="ja")
     assert mean.stem == "5-attention-plain-patch16-layer1-mean-ja"
     assert "ヘッドの平均 · query：パッチ 2" in mean.caption
