@@ -12,8 +12,10 @@ export const TEXT_SIZE = 16;
 
 const HATCH = 7;
 
-// A word with the space after it, or one character of a script without spaces with the punctuation that must follow it.
-const PIECES = /[\u3000-\u9fff\uff00-\uffef][、。，．）」』ー]*|[^\s\u3000-\u9fff\uff00-\uffef]+\s*|\s+/g;
+// A word, or one character of a script without spaces; with an opening bracket before it, and the punctuation and the
+// space after it.
+const PIECES =
+  /[（「『]*(?:[\u3000-\u9fff\uff00-\uffef]|[^\s\u3000-\u9fff\uff00-\uffef]+)[、。，．）」』ー]*\s*|\s+/g;
 
 /**
  * Paint items on a 2-D context.

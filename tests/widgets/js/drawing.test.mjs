@@ -272,6 +272,10 @@ test("texts are cut and broken to measure", () => {
   assert.equal(shortened("attention", 900, measure), "attention");
   assert.deepEqual(wrapped("one two three", 9 * 8, measure), ["one two", "three"]);
   assert.deepEqual(wrapped("注意の重み。次", 9 * 4, measure), ["注意の重", "み。次"]);
+  // No bracket is left alone at the end of a line, nor stands at the beginning of one.
+  assert.deepEqual(wrapped("猫（68.0%）です", 9 * 3, measure), ["猫", "（68.0%）", "です"]);
+  assert.deepEqual(wrapped("層5 「猫」", 9 * 4, measure), ["層5", "「猫」"]);
+  assert.deepEqual(wrapped("（", 9, measure), ["（"]);
   assert.deepEqual(wrapped("a\nb", 900, measure), ["a", "b"]);
 });
 
