@@ -17,7 +17,7 @@ from explorer.formulas import formula, mathml
 from explorer.panels.base import Shape, StagePanel, box, html
 from explorer.panels.numbers import bracketed, root_mean_square, signed, size
 from explorer.panels.position_column import TableColumn, columns_picture
-from explorer.panels.position_words import prefix_shape, sentence_key, sum_formula, title_names
+from explorer.panels.position_words import joined, listed, prefix_shape, sentence_key, sum_formula, title_names
 from explorer.state import ExplorerState
 from explorer.trace import Trace
 from explorer.widgets import MatrixView
@@ -119,7 +119,7 @@ class PositionPanel(StagePanel):
 
     def picture(self) -> Node:
         """The tables side by side, and below each how alike its positions are to the picked one."""
-        return columns_picture(self.columns)
+        return columns_picture(self.columns, self.say("none-added"))
 
     def refresh(self, trace: Trace, changes: frozenset[str]) -> None:
         """Redraw what changed."""
@@ -221,15 +221,14 @@ class PositionPanel(StagePanel):
             (self._added, added, scale_added, "added-figure"),
             (self._sum, after, scale_after, title_after),
         ):
-            title = say(key, names=self._list(title_names(trace)))
+            title = say(key, names=listed(title_names(trace), self.state.language))
             stem = self.stem({"added-figure": "E_pos", title_after: "z0"}.get(key, "before"))
             view.show(figures.token_figure(values, scale, rows=rows, cols=cols, title=title, stem=stem))
-        words = self._about_sum(trace, common, scale_added, normed)
-        self._sum_words.value = escape(("" if self.state.language == "ja" else " ").join(words))
+        self._sum_words.value = escape(joined(self._about_sum(trace, common, scale_added, normed), self.state.language))
 
     def _about_sum(self, trace: Trace, common: Scale, added: Scale, normed: bool) -> list[str]:
         say, arrays = self.say, trace.arrays
-        names = self._list(trace.prefix_names)
+        names = listed(trace.prefix_names, self.state.language)
         words = [say("prefix-words", names=names) if trace.num_prefix else say("no-prefix-words")]
         changed = trace.intervention.table is not None or trace.intervention.pos_embed is None
         if changed:
@@ -238,7 +237,7 @@ class PositionPanel(StagePanel):
             words.append(say("none-added"))
         else:
             if not changed and (missing := [trace.prefix_names[row] for row in position_tables.zero_rows(arrays)]):
-                words.append(say("zero-rows", names=self._list(missing)))
+                words.append(say("zero-rows", names=listed(missing, self.state.language)))
             share = root_mean_square(trace.pos_embed) / (root_mean_square(figures.tokens_before(trace)) or 1.0)
             key = "sum-scales-norm" if normed else "sum-scales"
             words.append(say(key, reach=size(common.high), added=size(added.high), share=f"{100 * share:.2g}"))
@@ -343,9 +342,6 @@ class PositionPanel(StagePanel):
             column.select(place, shown)
 
     # -- words -----------------------------------------------------------------------------------------------------
-
-    def _list(self, names: Sequence[str]) -> str:
-        return ("、" if self.state.language == "ja" else ", ").join(names)
 
     # -- what the user does ----------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as W
 
-from explorer.drawing import Column, Node, Part, Row
+from explorer.drawing import Column, Node, Part, Row, Words
 from explorer.figures import position as figures
 from explorer.figures.matrix import Axis, Scale
 from explorer.figures.position_tables import PositionTables, wave_of, wave_window
@@ -296,9 +296,22 @@ class TableColumn:
             self._picked(place, dimension)
 
 
-def columns_picture(columns: Sequence[TableColumn]) -> Node:
-    """The tables side by side, for slides; below each how alike its positions are to the picked one."""
+def columns_picture(columns: Sequence[TableColumn], otherwise: str) -> Node:
+    """The tables side by side, for slides; below each how alike its positions are to the picked one.
+
+    Parameters
+    ----------
+    columns : sequence of TableColumn
+    otherwise : str
+        What is said where there is no table at all.
+
+    Returns
+    -------
+    Node
+    """
     tables = [column for column in columns if column.shown("table")]
+    if not tables:
+        return Words(text=otherwise, width=600, size=20)
     lower = "one" if all(column.shown("one") for column in tables) else "several"
     return Row([Column([column.part("table"), column.part(lower)]) for column in tables])
 

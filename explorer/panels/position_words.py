@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from explorer.trace import Trace
 
-__all__ = ["prefix_kind", "prefix_shape", "sentence_key", "sum_formula", "title_names"]
+__all__ = ["joined", "listed", "prefix_kind", "prefix_shape", "sentence_key", "sum_formula", "title_names"]
 
 #: Most prefix tokens that are named one by one above a matrix: a title of two lines would push it below its neighbours.
 _NAMED = 2
@@ -14,6 +16,16 @@ _SYMBOLS = {
     "registers": r"[\boldsymbol{x}_{class};\, \dots]",
     "registers-only": r"\boldsymbol{x}_{reg}",
 }
+
+
+def joined(sentences: Sequence[str], language: str) -> str:
+    """Sentences, one after the other."""
+    return ("" if language == "ja" else " ").join(sentences)
+
+
+def listed(names: Sequence[str], language: str) -> str:
+    """Names in a row."""
+    return ("、" if language == "ja" else ", ").join(names)
 
 
 def prefix_kind(trace: Trace) -> str:
