@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from explorer.drawing import Browser
 from explorer.errors import ExplorerError
 from explorer.export import STAGES, save_stages
 from explorer.figures import Axis, MatrixFigure, Scale
@@ -88,3 +90,19 @@ def test_a_figure_saves_itself_as_the_page_draws_it(tmp_path: Path) -> None:
     with pytest.raises(ExplorerError) as caught:
         figure.save(tmp_path / "attention.pdf")
     assert caught.value.code == "figure-format"
+
+
+def test_the_browser_reaches_nobody_and_says_what_a_script_threw() -> None:
+    script = "fetch('http://127.0.0.1:{port}/').then(() => 'reached', (error) => error.name)"
+    with socket.create_server(("127.0.0.1", 0)) as server, Browser() as browser:
+        server.settimeout(0)
+        port = server.getsockname()[1]
+        assert browser.evaluate(script.format(port=port)) == "TypeError"
+        with pytest.raises(BlockingIOError):
+            server.accept()
+        assert browser.evaluate("new Promise((resolve) => setTimeout(resolve, 1, [1, 'a']))") == [1, "a"]
+        with pytest.raises(RuntimeError, match="no such thing"):
+            browser.evaluate("(() => { throw new Error('no such thing'); })()")
+        with pytest.raises(ExplorerError) as caught:
+            browser.evaluate("new Promise(() => {})", timeout=0.2)
+        assert caught.value.code == "browser-failed"
