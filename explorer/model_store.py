@@ -12,10 +12,14 @@ from explorer.errors import Cancelled
 if TYPE_CHECKING:
     from explorer.models import ExplorerModel
 
-__all__ = ["ModelStore"]
+__all__ = ["SMALL", "ModelStore"]
 
 #: Loaded models that are kept: the one that is shown, one beside it, and one for the way back.
 REMEMBERED_MODELS = 3
+#: Models up to so many weights (20 MB) are small: they do not take a large one's place. All that come with the program
+#: are, and an experiment asks four of them at once.
+SMALL = 5_000_000
+_REMEMBERED_SMALL = 8
 #: Seconds between two looks at whether a model that another thread loads is still wanted here.
 _PATIENCE = 0.1
 
@@ -26,7 +30,7 @@ class ModelStore:
     Parameters
     ----------
     size : int
-        How many are kept.
+        How many are kept, small ones not counted.
     """
 
     def __init__(self, size: int = REMEMBERED_MODELS) -> None:
@@ -95,8 +99,10 @@ class ModelStore:
         with self._lock:
             self._models[name, random_weights] = model
             self._models.move_to_end((name, random_weights))
-            while len(self._models) > self._size:
-                self._models.popitem(last=False)
+            small = [key for key, each in self._models.items() if each.spec.num_params <= SMALL]
+            large = [key for key in self._models if key not in small]
+            for key in large[: -self._size] + small[:-_REMEMBERED_SMALL]:
+                del self._models[key]
 
     def _known(self, key: tuple[str, bool]) -> ExplorerModel | None:
         with self._lock:

@@ -230,7 +230,8 @@ def _resized(
     twin._modules = dict(model._modules)
     twin._parameters = dict(model._parameters)
     twin.patch_embed = copy.deepcopy(model.patch_embed)
-    with torch.no_grad():
+    # Also where someone asks for it in inference mode: the tensors are kept, and gradients may be wanted later.
+    with torch.inference_mode(mode=False), torch.no_grad():
         twin.set_input_size(img_size=(image_size, image_size), patch_size=(patch_size, patch_size))
         if frozen_positions is not None and twin.pos_embed is not None:
             rows, cols = twin.patch_embed.grid_size

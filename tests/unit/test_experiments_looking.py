@@ -16,6 +16,7 @@ from explorer.experiments import WAYS, four_ways, patch_effects, relevance
 from explorer.experiments import looking as looking_module
 from explorer.experiments.looking import attention_gradients
 from explorer.images import encode_image, open_picture
+from explorer.models import wrap_model
 from explorer.samples import open_sample
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ def logit64(module: Any, tokens: torch.Tensor, nudges: torch.Tensor, target: int
 
 
 @pytest.mark.parametrize("kind", ["plain", "qk_norm", "layer_scale", "average"])
-@torch.inference_mode()
 def test_relevance_is_what_finite_differences_give(kind: str, model_of: Any, picture: Any) -> None:
     model, target, step = model_of(kind), 3, 1e-5
     module, arrays, image = model_input(model, picture, patch_size=32)
@@ -49,15 +49,14 @@ def test_relevance_is_what_finite_differences_give(kind: str, model_of: Any, pic
     tokens = model_tokens(module, arrays, image).double()
     depth, heads, count = model.spec.depth, model.spec.heads, tokens.shape[1]
     gradients = np.empty((depth, heads, count, count))
-    for place in np.ndindex(gradients.shape):
-        nudges = torch.zeros(gradients.shape, dtype=torch.float64)
-        nudges[place] = step
-        gradients[place] = (logit64(double, tokens, nudges, target) - logit64(double, tokens, -nudges, target)) / (
-            2 * step
-        )
-    with torch.inference_mode(mode=False):
-        attention, found = attention_gradients(module, arrays, image, target)
-        measured = relevance(model, picture, target, patch_size=32)
+    with torch.inference_mode():
+        for place in np.ndindex(gradients.shape):
+            nudges = torch.zeros(gradients.shape, dtype=torch.float64)
+            nudges[place] = step
+            change = logit64(double, tokens, nudges, target) - logit64(double, tokens, -nudges, target)
+            gradients[place] = change / (2 * step)
+    attention, found = attention_gradients(module, arrays, image, target)
+    measured = relevance(model, picture, target, patch_size=32)
     np.testing.assert_allclose(np.stack(found), gradients, rtol=1e-3, atol=1e-4 * np.abs(gradients).max())
     trace = trace_pixels(module, arrays, image)
     np.testing.assert_allclose(attention[1], trace.blocks[1].attention, atol=1e-5)
@@ -67,6 +66,14 @@ def test_relevance_is_what_finite_differences_give(kind: str, model_of: Any, pic
         flow = flow + np.maximum(gradients[layer] * trace.blocks[layer].attention, 0).mean(axis=0) @ flow
     expected = flow[0, 1:] if model.spec.num_prefix else flow.mean(axis=0)
     np.testing.assert_allclose(measured, expected, rtol=2e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def test_a_size_that_was_made_in_inference_mode_still_has_gradients(model_of: Any, picture: Any) -> None:
+    model = wrap_model(copy.deepcopy(model_of("plain").model))
+    with torch.inference_mode():
+        model.at(patch_size=16)
+    expected = relevance(model_of("plain"), picture, 3, patch_size=16)
+    np.testing.assert_array_equal(relevance(model, picture, 3, patch_size=16), expected)
 
 
 def test_relevance_is_of_a_class(plain_model: ExplorerModel, picture: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,18 @@ from explorer import jobs as jobs_module
 from explorer import models as models_module
 from explorer.errors import Cancelled, ExplorerError
 from explorer.jobs import Job, JobRunner
-from explorer.model_store import ModelStore
+from explorer.model_store import SMALL, ModelStore
 from explorer.samples import open_sample
 from explorer.tracer import ModelAnswerer, TraceRequest
 
 PATIENCE = 10.0
+
+
+def weighing(num_params: int) -> Any:
+    return SimpleNamespace(spec=SimpleNamespace(num_params=num_params))
+
+
+MODEL = weighing(1)
 
 
 class Heard:
@@ -26,7 +34,7 @@ class Heard:
 
     def __init__(self, deliver: Callable[[Callable[[], None]], None] = lambda call: call()) -> None:
         models = ModelStore()
-        models.add("toy", "the model")  # type: ignore[arg-type]
+        models.add("toy", MODEL)
         self.runner = JobRunner(models=models, deliver=deliver)
         self.request = TraceRequest(picture=open_sample("chelsea"), model="toy")
         self.results: list[Any] = []
@@ -80,7 +88,7 @@ def test_a_job_gets_the_requests_model_and_says_how_far_it_is(heard: Heard) -> N
 
     heard.submit(run)
     heard.wait()
-    assert heard.results == ["the model"]
+    assert heard.results == [MODEL]
     assert heard.progress == [(3, 7)]
 
 
@@ -204,7 +212,7 @@ def test_two_threads_load_a_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
         loads.append(name)
         started.set()
         assert gate.wait(PATIENCE)
-        return object()
+        return weighing(SMALL)
 
     monkeypatch.setattr(models_module, "load_model", load)
     store, found = ModelStore(), []
@@ -223,13 +231,18 @@ def test_two_threads_load_a_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(set(map(id, found))) == 1
 
 
-def test_the_last_models_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_models_are_kept_and_small_ones_take_no_large_ones_place(monkeypatch: pytest.MonkeyPatch) -> None:
     loads: list[str] = []
-    monkeypatch.setattr(models_module, "load_model", lambda name, **options: loads.append(name) or object())
+
+    def load(name: str, **_options: Any) -> Any:
+        loads.append(name)
+        return weighing(SMALL if name.startswith("small") else SMALL + 1)
+
+    monkeypatch.setattr(models_module, "load_model", load)
     store = ModelStore(2)
-    for name in ("a", "b", "a", "c", "a", "b"):
+    for name in ("a", "b", "a", "small 1", "small 2", "small 3", "c", "a", "small 1", "b"):
         store.get(name)
-    assert loads == ["a", "b", "c", "b"]
+    assert loads == ["a", "b", "small 1", "small 2", "small 3", "c", "b"]
 
 
 def test_tracer_and_jobs_share_their_models() -> None:

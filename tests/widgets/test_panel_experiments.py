@@ -17,6 +17,7 @@ from explorer.experiments import (
     compare_models,
     compare_sizes,
     matching_scale,
+    positions,
     shuffle_patches,
     swap_positions,
 )
@@ -378,6 +379,7 @@ def test_a_size_without_a_two_dimensional_table_offers_none() -> None:
 
 
 def test_siblings_stand_beside_the_paper_where_they_are_bundled(state: ExplorerState, monkeypatch: Any) -> None:
+    monkeypatch.setattr(positions, "bundled_models", tuple)
     swap = chosen(state, "swap")
     assert "61.4%" in swap._paper.value
     assert not shown(swap._trained_row)
