@@ -48,6 +48,9 @@ class ModelSpec:
         0 without one.
     pool_include_prefix : bool
         Whether average and attention pooling read the prefix tokens, too.
+    frozen_positions : str
+        ``sin1d`` or ``sin2d`` where 𝑬_pos is the table of slide 14 or 16 and was never trained: at another size it is
+        worked out anew, not interpolated. Empty for all other models.
     """
 
     name: str
@@ -74,6 +77,7 @@ class ModelSpec:
     mlp_gated: bool = False
     projection_dim: int = 0
     pool_include_prefix: bool = False
+    frozen_positions: str = ""
 
     @property
     def num_prefix(self) -> int:

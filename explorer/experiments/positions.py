@@ -153,7 +153,7 @@ def sibling_answers(
 
 
 def measured_accuracy(model: ExplorerModel, patch_size: int | None = None) -> Rate | None:
-    """Top-1 on the held-back pictures, measured at the end of the training of one of our own models.
+    """Top-1 of one of our own models on the held-back pictures, as its model card has it.
 
     Parameters
     ----------
@@ -168,13 +168,10 @@ def measured_accuracy(model: ExplorerModel, patch_size: int | None = None) -> Ra
     """
     if model.folder is None:
         return None
-    path = Path(model.folder) / "training.json"
     wanted = patch_size or model.spec.patch_size
     try:
-        history = json.loads(path.read_text("utf-8"))["history"]
-        measured = [entry for entry in history if entry["patch_size"] == wanted]
-        # During the run a part of the pictures is looked at, at the end all of them.
-        last = measured[-1]
-        return Rate(int(last["top1"]), int(last["count"]))
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        counted = json.loads((Path(model.folder) / "training.json").read_text("utf-8"))["evaluated"]
+        found = next(entry for entry in counted if entry["patch_size"] == wanted)
+        return Rate(int(found["top1"]), int(found["count"]))
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None

@@ -17,7 +17,7 @@ from explorer.arrays import ModelArrays
 from explorer.errors import ExplorerError
 from explorer.models.extraction import check_supported, model_arrays, model_spec, resized_arrays
 from explorer.models.folders import build_empty, build_random, build_with_weights, folder_config, timm_config
-from explorer.positions import SinusoidalKind, sinusoidal_table
+from explorer.positions import sinusoidal_table
 from explorer.resources import assets_path
 from explorer.sizes import check_size
 from explorer.specs import ModelSpec
@@ -47,24 +47,14 @@ class ExplorerModel:
         The timm module, in float32.
     folder : Path, optional
         Where it was loaded from.
-    frozen_positions : {'sin1d', 'sin2d'}, optional
-        The table that 𝑬_pos is, in a model that was trained so.
     """
 
-    def __init__(
-        self,
-        name: str,
-        spec: ModelSpec,
-        model: VisionTransformer,
-        folder: Path | None = None,
-        frozen_positions: SinusoidalKind | None = None,
-    ) -> None:
+    def __init__(self, name: str, spec: ModelSpec, model: VisionTransformer, folder: Path | None = None) -> None:
         self.name = name
         self.spec = spec
         self.model = model
         self.arrays = model_arrays(model, spec)
         self.folder = folder
-        self.frozen_positions = frozen_positions
         self._lock = threading.Lock()
         self._variants: OrderedDict[tuple[int, int], tuple[VisionTransformer, ModelArrays]] = OrderedDict()
 
@@ -116,7 +106,7 @@ class ExplorerModel:
         key = (patch_size, image_size)
         with self._lock:
             if key not in self._variants:
-                module = _resized(self.model, patch_size, image_size, self.frozen_positions)
+                module = _resized(self.model, patch_size, image_size, spec.frozen_positions)
                 self._variants[key] = module, resized_arrays(self.arrays, module)
                 if len(self._variants) > _VARIANTS:
                     self._variants.popitem(last=False)
@@ -215,15 +205,17 @@ def _folder(name: str) -> Path | None:
 def _load_folder(folder: Path, name: str, pretrained: bool) -> ExplorerModel:
     config = folder_config(folder)
     model = build_with_weights(config, folder, name) if pretrained else build_random(config, name)
-    spec = model_spec(model, name, random_weights=not pretrained, trained_patch_sizes=config.trained_patch_sizes)
-    # Our own training never made a table whose D cannot be divided so.
-    frozen = config.frozen_positions if pretrained and spec.dim % 4 == 0 else None
-    return ExplorerModel(name, spec, model, folder, frozen)
+    spec = model_spec(
+        model,
+        name,
+        random_weights=not pretrained,
+        trained_patch_sizes=config.trained_patch_sizes,
+        frozen_positions=config.frozen_positions,
+    )
+    return ExplorerModel(name, spec, model, folder)
 
 
-def _resized(
-    model: VisionTransformer, patch_size: int, image_size: int, frozen_positions: SinusoidalKind | None
-) -> VisionTransformer:
+def _resized(model: VisionTransformer, patch_size: int, image_size: int, frozen_positions: str) -> VisionTransformer:
     """A model of another patch and input size that shares all layers but the embedding with the original."""
     twin = copy.copy(model)
     # copy.copy shares these tables, and set_input_size writes into them.
@@ -233,7 +225,7 @@ def _resized(
     # Also where someone asks for it in inference mode: the tensors are kept, and gradients may be wanted later.
     with torch.inference_mode(mode=False), torch.no_grad():
         twin.set_input_size(img_size=(image_size, image_size), patch_size=(patch_size, patch_size))
-        if frozen_positions is not None and twin.pos_embed is not None:
+        if frozen_positions and twin.pos_embed is not None:
             rows, cols = twin.patch_embed.grid_size
             table = sinusoidal_table(frozen_positions, rows, cols, twin.embed_dim)
             # One row for each patch: what comes before them is left as it is. A table of the same grid is shared.

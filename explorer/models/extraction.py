@@ -84,7 +84,14 @@ def check_supported(model: Timm, name: str) -> None:
         raise ExplorerError("model-input-not-supported", name=name)
 
 
-def model_spec(model: Timm, name: str, *, random_weights: bool, trained_patch_sizes: tuple[int, ...] = ()) -> ModelSpec:
+def model_spec(
+    model: Timm,
+    name: str,
+    *,
+    random_weights: bool,
+    trained_patch_sizes: tuple[int, ...] = (),
+    frozen_positions: str = "",
+) -> ModelSpec:
     """Facts of a module that :func:`check_supported` accepts.
 
     Parameters
@@ -95,6 +102,8 @@ def model_spec(model: Timm, name: str, *, random_weights: bool, trained_patch_si
     random_weights : bool
     trained_patch_sizes : tuple of int
         Where more is known than the patch size that it was made with.
+    frozen_positions : str
+        As in :class:`~explorer.specs.ModelSpec`.
     """
     config = model.pretrained_cfg
     block = model.blocks[0]
@@ -128,6 +137,8 @@ def model_spec(model: Timm, name: str, *, random_weights: bool, trained_patch_si
         mlp_gated=type(block.mlp) is not Mlp,
         projection_dim=outputs if projection else 0,
         pool_include_prefix=bool(model.pool_include_prefix),
+        # A table of sines and cosines of the column and of the row.
+        frozen_positions=frozen_positions if not random_weights and model.embed_dim % 4 == 0 else "",
     )
 
 

@@ -79,7 +79,7 @@ class ModelConfig:
         How pictures are prepared, names of classes and the like.
     trained_patch_sizes : tuple of int
         What our own training was set to; empty where it is not known.
-    frozen_positions : {'sin1d', 'sin2d'} or None
+    frozen_positions : {'sin1d', 'sin2d', ''}
         The table that our own training froze 𝑬_pos to.
     """
 
@@ -87,7 +87,7 @@ class ModelConfig:
     arguments: dict[str, Any]
     pretrained_cfg: dict[str, Any]
     trained_patch_sizes: tuple[int, ...] = ()
-    frozen_positions: SinusoidalKind | None = None
+    frozen_positions: str = ""
 
 
 def folder_config(folder: Path) -> ModelConfig:
@@ -118,7 +118,7 @@ def folder_config(folder: Path) -> ModelConfig:
     if isinstance(arguments.get("num_classes"), int):
         described["num_classes"] = arguments["num_classes"]
     arguments = {key: value for key, value in arguments.items() if key in _ARGUMENTS}
-    frozen = next((kind for kind in get_args(SinusoidalKind) if kind == config.get("position")), None)
+    frozen = next((kind for kind in get_args(SinusoidalKind) if kind == config.get("position")), "")
     return ModelConfig(architecture, arguments, described, _trained_patch_sizes(folder), frozen)
 
 

@@ -95,7 +95,8 @@ class SizesPanel(ExperimentPanel):
         options = [{"value": _NONE, "label": say("none")}, *other_models(self.request.model, self.state.language)]
         names = {option["value"] for option in options}
         self._beside.show(options, self._beside.value if self._beside.value in names else _NONE)
-        self._title.value = f"<h3>{escape(say('positions-title'))}</h3><p>{escape(say('positions'))}</p>"
+        about = say("positions-formula" if self._formula else "positions")
+        self._title.value = f"<h3>{escape(say('positions-title'))}</h3><p>{escape(about)}</p>"
         self._rows.label, self._dimension.label = say("rows"), say("dimension")
         for view in self._grids.values():
             view.language = self.state.language
@@ -230,6 +231,11 @@ class SizesPanel(ExperimentPanel):
 
     # -- positions -------------------------------------------------------------------------------------------------
 
+    @property
+    def _formula(self) -> bool:
+        """Whether the shown model's table is worked out anew for every grid."""
+        return self.state.spec is not None and bool(self.state.spec.frozen_positions)
+
     def _open(self, key: str) -> None:
         self._opened = key
         if self.result is not None:
@@ -251,7 +257,8 @@ class SizesPanel(ExperimentPanel):
             return
         scale = symmetric_scale(result.pos_embed, say("value"))
         for key, table, grid in (("before", result.pos_embed, result.grid), ("after", row.pos_embed, row.grid)):
-            title = say(f"positions-{key}", rows=grid[0], cols=grid[1], d=dimension)
+            formula = "-formula" if key == "after" and self._formula else ""
+            title = say(f"positions-{key}{formula}", rows=grid[0], cols=grid[1], d=dimension)
             figure = grid_figure(
                 table,
                 dimension,

@@ -178,14 +178,21 @@ class SwapPanel(ExperimentPanel):
         measured = [
             (say(f"sibling-{answer.name}"), answer.accuracy.share) for answer in siblings if answer.accuracy is not None
         ]
+        notes = [say("paper")]
         if measured:
             table += shares_html(measured, title=say("siblings-title"))
-        self._paper.value = (
-            f"<div class='vx-columns vx-columns-2'>{table}</div><p class='vx-quiet'>{escape(say('paper'))}</p>"
-        )
+            notes.append(self._how_sure(siblings))
+        below = "".join(f"<p class='vx-quiet'>{escape(note)}</p>" for note in notes)
+        self._paper.value = f"<div class='vx-columns vx-columns-2'>{table}</div>{below}"
         self._trained_row.layout.display = None if siblings else "none"
         for column, answer in zip(self._trained, siblings, strict=False):
             self._show_sibling(column, answer)
+
+    def _how_sure(self, siblings: Sequence[SiblingAnswer]) -> str:
+        """How far chance alone may have moved the accuracies: the widest of their intervals."""
+        rates = [answer.accuracy for answer in siblings if answer.accuracy is not None]
+        half = max((high - low) / 2 for low, high in (rate.interval() for rate in rates))
+        return self.say("siblings-interval", count=f"{min(rate.count for rate in rates):,}", half=f"{100 * half:.1f}")
 
     def _show_sibling(self, column: _Column, answer: SiblingAnswer) -> None:
         rows = answer_rows(answer.trace.logits, count=3)

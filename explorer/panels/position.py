@@ -243,7 +243,8 @@ class PositionPanel(StagePanel):
             words.append(say(key, reach=size(common.high), added=size(added.high), share=f"{100 * share:.2g}"))
         native = arrays.spec.image_size // arrays.spec.patch_size
         if not changed and trace.pos_embed.any() and (native, native) != arrays.grid:
-            words.append(say("interpolated", own=native, rows=trace.grid[0], cols=trace.grid[1]))
+            key = "worked-out-anew" if arrays.spec.frozen_positions else "interpolated"
+            words.append(say(key, own=native, rows=trace.grid[0], cols=trace.grid[1]))
         if arrays.norm_pre is not None:
             words.append(say("norm-pre"))
         if trace.num_patches < trace.grid[0] * trace.grid[1]:

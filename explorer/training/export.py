@@ -29,6 +29,7 @@ __all__ = [
     "LoadedModel",
     "course_of",
     "evaluate_model",
+    "evaluated",
     "export_model",
     "load_folder",
     "write_card",
@@ -109,7 +110,7 @@ def export_model(run: Path, folder: Path) -> dict[str, Any]:
 
 
 def write_card(folder: Path, facts: dict[str, Any], results: dict[int, Accuracy], where: str) -> None:
-    """Write an exported model's card.
+    """Write an exported model's card, and its numbers for programs beside it.
 
     Parameters
     ----------
@@ -125,6 +126,22 @@ def write_card(folder: Path, facts: dict[str, Any], results: dict[int, Accuracy]
     parameters = sum(tensor.numel() for tensor in loaded.model.parameters())
     card = model_card(facts, results, parameters=parameters, classes=loaded.classes, where=where)
     (folder / "README.md").write_text(card, "utf-8")
+    course = json.loads((folder / COURSE_NAME).read_text("utf-8"))
+    _write_json(folder / COURSE_NAME, course | {"evaluated": evaluated(results)})
+
+
+def evaluated(results: dict[int, Accuracy]) -> list[dict[str, int]]:
+    """What an evaluation counted, as ``training.json`` keeps it.
+
+    Parameters
+    ----------
+    results : dict of int to Accuracy
+        By patch size.
+    """
+    return [
+        {"patch_size": size, "count": found.count, "top1": found.top1, "top5": found.top5}
+        for size, found in sorted(results.items())
+    ]
 
 
 def load_folder(folder: Path) -> LoadedModel:

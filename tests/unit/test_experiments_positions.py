@@ -135,12 +135,12 @@ def test_siblings_are_asked_where_they_are_bundled(
         folder.mkdir(parents=True)
         for part in ("config.json", "model.safetensors", "labels.tsv"):
             shutil.copy(flexi / part, folder / part)
-    history = [
-        {"patch_size": 8, "count": 200, "top1": 1},
+    evaluated = [
+        {"patch_size": 4, "count": 5000, "top1": 1},
         {"patch_size": 8, "count": 5000, "top1": 2100},
         {"patch_size": 16, "count": 5000, "top1": 5},
     ]
-    (tmp_path / "models" / "pos-sin2d" / "training.json").write_text(json.dumps({"history": history}))
+    (tmp_path / "models" / "pos-sin2d" / "training.json").write_text(json.dumps({"evaluated": evaluated}))
     monkeypatch.setattr("explorer.catalog.assets_path", tmp_path.joinpath)
     monkeypatch.setattr("explorer.models.assets_path", tmp_path.joinpath)
     answers = sibling_answers(open_sample("chelsea"))

@@ -111,9 +111,9 @@ def test_a_table_that_was_never_trained_is_worked_out_anew(tmp_path: Path, modul
     # Other weights are no such table, nor is a word that we do not know.
     plain = load_model(write_folder(tmp_path / "learned", module, position="learned"))
     odd = load_model(write_folder(tmp_path / "odd", module, position=["sin1d"]))
-    assert model.frozen_positions == kind
+    assert model.spec.frozen_positions == kind
     untrained = load_model(tmp_path / kind, pretrained=False)
-    assert [each.frozen_positions for each in (plain, odd, untrained)] == [None] * 3
+    assert [each.spec.frozen_positions for each in (plain, odd, untrained)] == [""] * 3
 
 
 def test_half_precision_becomes_float32(tmp_path: Path, module: Any) -> None:

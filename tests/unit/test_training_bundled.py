@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,13 @@ def test_the_folder_holds_what_its_files_promise(folder: Path) -> None:
     assert (settings.image_size, settings.patch_size) == (64, 8)
     with safe_open(folder / "model.safetensors", framework="pt") as stream:
         assert {stream.get_tensor(name).dtype for name in stream.keys()} == {torch.float16}  # noqa: SIM118
-    assert "95 % interval" in (folder / "README.md").read_text("utf-8")
+    # What programs read of its accuracy is what the card says.
+    card = (folder / "README.md").read_text("utf-8")
+    for entry in json.loads((folder / "training.json").read_text("utf-8"))["evaluated"]:
+        size, top1, top5 = entry["patch_size"], entry["top1"] / entry["count"], entry["top5"] / entry["count"]
+        row = rf"^\| {size} × {size} \| {100 * top1:.1f} % \| .* \| {100 * top5:.1f} % \|"
+        assert re.search(row, card, re.MULTILINE)
+    assert "95 % interval" in card
 
 
 def test_the_four_siblings_stand_in_one_table_and_say_what_they_are() -> None:
@@ -51,11 +58,11 @@ def test_the_four_siblings_stand_in_one_table_and_say_what_they_are() -> None:
         model = load_model(folder.name)
         own = model.arrays.pos_embed[1:]
         if position in ("sin1d", "sin2d"):
-            assert model.frozen_positions == position
+            assert model.spec.frozen_positions == position
             # Stored in half precision.
             np.testing.assert_allclose(own, sinusoidal_table(position, 8, 8, 128), atol=5e-4)
         else:
-            assert model.frozen_positions is None
+            assert model.spec.frozen_positions == ""
             assert bool(own.any()) == (position == "learned")
 
 

@@ -180,6 +180,9 @@ def test_what_is_exported_is_what_was_trained(finished: Trainer, loaded: Picture
     assert "100.0 %" in card
     assert "a test machine" in card
     assert "not finished" not in card
+    course = json.loads((tmp_path / "tiny" / "training.json").read_text("utf-8"))
+    assert [(entry["patch_size"], entry["count"]) for entry in course["evaluated"]] == [(8, 6), (16, 6)]
+    assert course["evaluated"][0]["top1"] == results[8].top1
 
 
 def test_the_card_tells_how_far_the_last_tenth_moved(finished: Trainer, loaded: PictureSet, tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ from explorer.panels.base import html
 from explorer.panels.experiment_base import Experiment, ExperimentPanel
 from explorer.panels.experiment_shuffle import ShufflePanel
 from explorer.panels.experiments import ExperimentsPanel
-from explorer.positions import cosine_similarity
+from explorer.panels.position import PositionPanel
+from explorer.positions import cosine_similarity, sinusoidal_2d
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
 from explorer.trace import Trace
@@ -391,6 +392,7 @@ def test_siblings_stand_beside_the_paper_where_they_are_bundled(state: ExplorerS
     swap._show_siblings(answers)
     assert shown(swap._trained_row)
     assert "41.2%" in swap._paper.value
+    assert "counted on 1,000 pictures: give or take 3.0 points" in swap._paper.value
     assert f"{trace.probs.max():.1%}" in swap._trained[1].answer.value
     similarity = swap._trained[0].map.figure.values.reshape(16, 16)
     np.testing.assert_allclose(similarity, cosine_similarity(trace.pos_embed[1:]), atol=1e-6)
@@ -529,6 +531,22 @@ def test_another_model_has_a_table_of_its_own(state: ExplorerState, monkeypatch:
     sizes._reset.click()
     settled(state)
     assert sizes._tables.value.count("<table") == 1
+
+
+def test_a_table_that_is_a_formula_is_worked_out_anew_and_said_to_be_so() -> None:
+    state = ExplorerState(picture=open_sample("coffee"), model="pos-sin2d", deliver=lambda call: call())
+    settled(state)
+    sizes = chosen(state, "sizes")
+    sizes._rows.value = "4/64"
+    after = sizes._grids["after"].figure
+    assert after.title.startswith("Worked out anew: 16 × 16")
+    assert "never trained" in sizes._title.value
+    np.testing.assert_array_equal(after.values.ravel(), sinusoidal_2d(16, 16, 128)[:, int(sizes._dimension.value)])
+    panel = PositionPanel(state)
+    state.patch_size = 16
+    settled(state)
+    assert "worked out anew for this grid of 4 × 4" in panel._sum_words.value
+    state.close()
 
 
 def test_a_model_without_positions_has_none_to_interpolate() -> None:
