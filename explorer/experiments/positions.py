@@ -152,14 +152,12 @@ def sibling_answers(
     return answers
 
 
-def measured_accuracy(model: ExplorerModel, patch_size: int | None = None) -> Rate | None:
-    """Top-1 of one of our own models on the held-back pictures, as its model card has it.
+def measured_accuracy(model: ExplorerModel) -> Rate | None:
+    """Top-1 of one of our own models at its native patch size on the held-back pictures, as its model card has it.
 
     Parameters
     ----------
     model : ExplorerModel
-    patch_size : int, optional
-        By default the native one.
 
     Returns
     -------
@@ -168,10 +166,9 @@ def measured_accuracy(model: ExplorerModel, patch_size: int | None = None) -> Ra
     """
     if model.folder is None:
         return None
-    wanted = patch_size or model.spec.patch_size
     try:
         counted = json.loads((Path(model.folder) / "training.json").read_text("utf-8"))["evaluated"]
-        found = next(entry for entry in counted if entry["patch_size"] == wanted)
+        found = next(entry for entry in counted if entry["patch_size"] == model.spec.patch_size)
         return Rate(int(found["top1"]), int(found["count"]))
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None
