@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explorer.errors import Cancelled, ExplorerError
+from explorer.errors import Cancelled
 from explorer.model_store import ModelStore
 from explorer.trace import Trace
-from explorer.tracer import Deliver, TraceRequest, kernel_delivery
+from explorer.tracer import TraceRequest
+from explorer.worker import Deliver, Say, Worker
 
 if TYPE_CHECKING:
     from explorer.models import ExplorerModel
@@ -68,17 +69,6 @@ class Job:
         return (self.key, self.request.key, self.options)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """A job with whoever wants to hear of it, and its number among those of its key."""
-
-    job: Job
-    number: int
-    on_result: Callable[[Any], None]
-    on_failure: Callable[[BaseException], None]
-    on_progress: Callable[[int, int], None]
-
-
 class JobRunner:
     """Works jobs off, one at a time, in a thread of its own.
 
@@ -87,7 +77,7 @@ class JobRunner:
     models : ModelStore, optional
         The loaded models; the page's tracer has the same.
     deliver : callable, optional
-        What brings calls back to the caller's thread; by default :func:`~explorer.tracer.kernel_delivery`.
+        What brings calls back to the caller's thread; by default :func:`~explorer.worker.kernel_delivery`.
 
     Notes
     -----
@@ -96,14 +86,9 @@ class JobRunner:
 
     def __init__(self, *, models: ModelStore | None = None, deliver: Deliver | None = None) -> None:
         self.models = models or ModelStore()
-        self._deliver = deliver or kernel_delivery()
-        self._changed = threading.Condition()
-        self._numbers: dict[Hashable, int] = {}
-        self._waiting: OrderedDict[Hashable, _Asked] = OrderedDict()
+        self._worker = Worker("vit-explorer-jobs", deliver)
+        self._lock = threading.Lock()
         self._results: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
-        self._busy = False
-        self._closed = False
-        self._thread: threading.Thread | None = None
 
     def submit(
         self,
@@ -124,36 +109,23 @@ class JobRunner:
         on_progress : callable
             Called with what is done and what there is to do; ``(0, 0)`` where nobody knows.
         """
-        with self._changed:
-            number = self._numbers[job.key] = self._numbers.get(job.key, 0) + 1
-            asked = _Asked(job=job, number=number, on_result=on_result, on_failure=on_failure, on_progress=on_progress)
-            self._waiting.pop(job.key, None)
-            known = self._results.get(job.memory) if job.remembered else None
-            if known is not None:
-                self._results.move_to_end(job.memory)
-            else:
-                self._waiting[job.key] = asked
-                if self._thread is None:
-                    # A daemon: a kernel that ends does not wait for an experiment.
-                    self._thread = threading.Thread(target=self._work, name="vit-explorer-jobs", daemon=True)
-                    self._thread.start()
-            self._changed.notify_all()
+        known = self._known(job) if job.remembered else None
         if known is not None:
-            self._say(asked, lambda: on_result(known[0]))
+            self._worker.reply(job.key, lambda: on_result(known[0]))
+            return
+
+        def work(say: Say, cancelled: Callable[[], bool]) -> Any:
+            return self._run(job, _paced(lambda done, total: say(lambda: on_progress(done, total))), cancelled)
+
+        self._worker.submit(job.key, work, on_result, on_failure)
 
     def cancel(self, key: Hashable | None = None) -> None:
         """Want nothing of a key any more (or nothing at all); what is under way is asked to stop."""
-        with self._changed:
-            for each in [key] if key is not None else list(self._numbers):
-                self._numbers[each] = self._numbers.get(each, 0) + 1
-                self._waiting.pop(each, None)
-            self._changed.notify_all()
+        self._worker.cancel(key)
 
     def close(self) -> None:
         """Cancel everything, and let the thread end."""
-        with self._changed:
-            self._closed = True
-        self.cancel()
+        self._worker.close()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until nothing is waiting or under way (for scripts and tests; a page never waits).
@@ -163,65 +135,45 @@ class JobRunner:
         bool
             False if ``timeout`` seconds went by first.
         """
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting and not self._busy, timeout)
+        return self._worker.wait(timeout)
 
-    def _wanted(self, asked: _Asked) -> bool:
-        return asked.number == self._numbers.get(asked.job.key)
+    def _run(self, job: Job, report: Report, cancelled: Callable[[], bool]) -> Any:
+        request = job.request
+        model = self.models.get(request.model, random_weights=request.random_weights, cancelled=cancelled)
+        if cancelled():
+            raise Cancelled
+        result = job.run(model, report, cancelled)
+        if job.remembered:
+            self._remember(job.memory, result)
+        return result
 
-    def _say(self, asked: _Asked, call: Callable[[], None]) -> None:
-        # Asked again on the caller's side: between the two, a newer job may have been submitted there.
-        self._deliver(lambda: call() if self._wanted(asked) else None)
-
-    def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: bool(self._waiting) or self._closed)
-                if not self._waiting:
-                    return
-                _, asked = self._waiting.popitem(last=False)
-                self._busy = True
-            self._answer(asked)
-
-    def _answer(self, asked: _Asked) -> None:
-        job, request = asked.job, asked.job.request
-        told = float("-inf")
-
-        def report(done: int, total: int) -> None:
-            nonlocal told
-            now = monotonic()
-            if now - told < _PACE and done < total:
-                return
-            told = now
-            self._say(asked, lambda: asked.on_progress(done, total))
-
-        def cancelled() -> bool:
-            return not self._wanted(asked)
-
-        try:
-            model = self.models.get(request.model, random_weights=request.random_weights, cancelled=cancelled)
-            if cancelled():
-                return
-            result = job.run(model, report, cancelled)
-            if job.remembered:
-                self._remember(job.memory, result)
-            self._say(asked, lambda: asked.on_result(result))
-        except Cancelled:
-            return
-        except ExplorerError as error:
-            expected = error
-            self._say(asked, lambda: asked.on_failure(expected))
-        except Exception as error:  # noqa: BLE001 - whatever went wrong is shown on the page, not lost in a thread
-            unexpected = error
-            self._say(asked, lambda: asked.on_failure(unexpected))
+    def _known(self, job: Job) -> tuple[Any, int] | None:
+        with self._lock:
+            known = self._results.get(job.memory)
+            if known is not None:
+                self._results.move_to_end(job.memory)
+            return known
 
     def _remember(self, memory: Hashable, result: Any) -> None:
-        with self._changed:
+        with self._lock:
             self._results[memory] = result, _size(result)
             while len(self._results) > 1 and sum(size for _, size in self._results.values()) > REMEMBERED_BYTES:
                 self._results.popitem(last=False)
+
+
+def _paced(report: Report) -> Report:
+    """Pass on the first word, the last, and in between not more than the page can show."""
+    told = float("-inf")
+
+    def paced(done: int, total: int) -> None:
+        nonlocal told
+        now = monotonic()
+        if now - told < _PACE and done < total:
+            return
+        told = now
+        report(done, total)
+
+    return paced
 
 
 def _size(value: Any) -> int:

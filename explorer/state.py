@@ -20,7 +20,8 @@ from explorer.images import Picture
 from explorer.jobs import JobRunner
 from explorer.model_store import ModelStore
 from explorer.texts import LANGUAGES
-from explorer.tracer import Answerer, Deliver, ModelAnswerer, Progress, TraceAnswer, Tracer, TraceRequest
+from explorer.tracer import Answerer, ModelAnswerer, Progress, TraceAnswer, Tracer, TraceRequest
+from explorer.worker import Deliver
 
 if TYPE_CHECKING:
     from explorer.labels import Labels

@@ -8,15 +8,14 @@ the same requests can later be answered by another process or another machine.
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from explorer.errors import Cancelled, ExplorerError
+from explorer.errors import Cancelled
 from explorer.model_store import ModelStore
+from explorer.worker import Deliver, Say, Worker
 
 if TYPE_CHECKING:
     from explorer.images import Picture
@@ -27,14 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answerer",
-    "Cancelled",
-    "Deliver",
     "ModelAnswerer",
     "Progress",
     "TraceAnswer",
     "TraceRequest",
     "Tracer",
-    "kernel_delivery",
 ]
 
 #: Traces are kept until together they are larger than this; one of the bundled model is about 3 MB.
@@ -103,29 +99,9 @@ class Progress:
 
 Report = Callable[[Progress], None]
 Answerer = Callable[[TraceRequest, Report, Callable[[], bool]], TraceAnswer]
-Deliver = Callable[[Callable[[], None]], None]
 
-
-def kernel_delivery() -> Deliver:
-    """How a worker thread hands an answer to the thread that this is called from.
-
-    Returns
-    -------
-    callable
-        Under a running event loop (a kernel) it schedules on that loop, so that widgets are touched by one
-        thread alone; without one it calls at once.
-    """
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return lambda call: call()
-
-    def deliver(call: Callable[[], None]) -> None:
-        # A page that was closed has no loop any more; its answers are wanted by nobody.
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(call)
-
-    return deliver
+#: A page shows one trace: all requests are of one key, and supersede each other.
+_KEY = "trace"
 
 
 class ModelAnswerer:
@@ -192,7 +168,7 @@ class Tracer:
     answerer : callable, optional
         What turns a request into an answer; by default a :class:`ModelAnswerer`.
     deliver : callable, optional
-        What brings calls back to the caller's thread; by default :func:`kernel_delivery`.
+        What brings calls back to the caller's thread; by default :func:`~explorer.worker.kernel_delivery`.
 
     Notes
     -----
@@ -213,37 +189,24 @@ class Tracer:
         self._on_failure = on_failure
         self._on_progress = on_progress
         self._answerer = answerer or ModelAnswerer()
-        self._deliver = deliver or kernel_delivery()
-        self._changed = threading.Condition()
-        self._generation = 0
-        self._pending: tuple[int, TraceRequest] | None = None
-        self._busy = False
-        self._closed = False
-        self._thread: threading.Thread | None = None
+        self._worker = Worker("vit-explorer-tracer", deliver)
 
     def submit(self, request: TraceRequest) -> None:
         """Ask for a trace; earlier requests are no longer wanted."""
-        with self._changed:
-            self._generation += 1
-            self._pending = (self._generation, request)
-            if self._thread is None:
-                # A daemon: a kernel that ends does not wait for a download.
-                self._thread = threading.Thread(target=self._work, name="vit-explorer-tracer", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+
+        def work(say: Say, cancelled: Callable[[], bool]) -> TraceAnswer:
+            answer = self._answerer(request, lambda progress: say(lambda: self._on_progress(progress)), cancelled)
+            return answer if answer.request is request else replace(answer, request=request)
+
+        self._worker.submit(_KEY, work, self._on_answer, lambda error: self._on_failure(request, error))
 
     def cancel(self) -> None:
         """Want nothing any more; the request under way is asked to stop."""
-        with self._changed:
-            self._generation += 1
-            self._pending = None
-            self._changed.notify_all()
+        self._worker.cancel()
 
     def close(self) -> None:
         """Cancel, and let the thread end."""
-        with self._changed:
-            self._closed = True
-        self.cancel()
+        self._worker.close()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until nothing is asked for or under way (for scripts and tests; a page never waits).
@@ -253,42 +216,4 @@ class Tracer:
         bool
             False if ``timeout`` seconds went by first.
         """
-        with self._changed:
-            return self._changed.wait_for(lambda: self._pending is None and not self._busy, timeout)
-
-    def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._pending is not None or self._closed)
-                if self._pending is None:
-                    return
-                generation, request = self._pending
-                self._pending = None
-                self._busy = True
-            self._answer(generation, request)
-
-    def _answer(self, generation: int, request: TraceRequest) -> None:
-        def wanted() -> bool:
-            return generation == self._generation
-
-        def say(call: Callable[[], None]) -> None:
-            # Asked again on the caller's side: between the two, a newer request may have been made there.
-            self._deliver(lambda: call() if wanted() else None)
-
-        try:
-            answer = self._answerer(
-                request, lambda progress: say(lambda: self._on_progress(progress)), lambda: not wanted()
-            )
-            if answer.request is not request:
-                answer = replace(answer, request=request)
-            say(lambda: self._on_answer(answer))
-        except Cancelled:
-            return
-        except ExplorerError as error:
-            expected = error
-            say(lambda: self._on_failure(request, expected))
-        except Exception as error:  # noqa: BLE001 - whatever went wrong is shown on the page, not lost in a thread
-            unexpected = error
-            say(lambda: self._on_failure(request, unexpected))
+        return self._worker.wait(timeout)

@@ -11,9 +11,9 @@ import traitlets
 
 from explorer.figures.attention_layers import MAX_ROLLOUT_TOKENS, AttentionLayers
 from explorer.trace import Trace
-from explorer.tracer import Deliver, kernel_delivery
 from explorer.widgets._esm import bundle, stylesheet
 from explorer.widgets.base import ExplorerWidget
+from explorer.worker import Deliver, kernel_delivery
 
 __all__ = ["MEAN", "ROLLOUT", "AttentionView"]
 

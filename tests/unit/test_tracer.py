@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from explorer.errors import ExplorerError
+from explorer.errors import Cancelled, ExplorerError
 from explorer.samples import open_sample
-from explorer.tracer import Cancelled, Progress, TraceAnswer, Tracer, TraceRequest
+from explorer.tracer import Progress, TraceAnswer, Tracer, TraceRequest
 
 PATIENCE = 10.0
 
