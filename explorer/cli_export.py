@@ -9,7 +9,7 @@ import numpy as np
 
 from explorer.drawing import find_browser
 from explorer.errors import ExplorerError
-from explorer.export import deck, write_handout
+from explorer.export import Showing, deck, handout
 from explorer.export import stages as pictures
 from explorer.state import MEAN_OF_HEADS
 from explorer.texts import text
@@ -51,19 +51,21 @@ def export(options: argparse.Namespace, picture: Picture, model: ExplorerModel, 
         Whatever stands in the way.
     """
     language = options.lang
-    shown: dict[str, Any] = {
-        "layer": _counted(options.layer, trace.spec.depth, "intervention-layer", "layer", "depth"),
-        "head": _head(options),
-        "language": options.language or language,
-    }
-    if options.query is not None:
-        shown["token"] = token_of(trace, options.query)
+    showing = Showing(
+        trace=trace,
+        labels=model.labels,
+        picture=picture,
+        language=options.language or language,
+        layer=_counted(options.layer, trace.spec.depth, "intervention-layer", "layer", "depth"),
+        head=_head(options),
+        token=None if options.query is None else token_of(trace, options.query),
+    )
     sheets: list[Any] = [{"caption": options.caption}] if options.out is not None else []
     sheets += [deck.SLIDE_SHEET] if options.deck is not None else []
     drawn = []
     if sheets:
         # All in one browser: it takes longer to start than to draw.
-        drawn = pictures.draw_stages(trace, model.labels, picture, sheets=sheets, stages=_stages(options), **shown)
+        drawn = pictures.draw_shown(showing, sheets=sheets, stages=_stages(options))
     if options.out is not None:
         files = pictures.write_stages(drawn, options.out)
         folder, count = str(options.out), len(files)
@@ -71,13 +73,12 @@ def export(options: argparse.Namespace, picture: Picture, model: ExplorerModel, 
         for file in files:
             print(f"    {file.name}")
     if options.deck is not None:
-        data = deck.deck_bytes(drawn, trace, model.labels, picture, language=shown["language"])
-        file = deck.save_deck(data, options.deck)
+        file = deck.save_deck(deck.deck_bytes(drawn, showing), options.deck)
         print(text("cli.deck-saved", language, file=str(file), slides=1 + len(drawn)))
     if options.html is not None:
-        handout = write_handout(trace, model.labels, picture, options.html, **shown)
-        megabytes = f"{handout.stat().st_size / 1e6:.1f}"
-        print(text("cli.exported", language, file=str(handout), model=trace.spec.name, megabytes=megabytes))
+        file = handout.save_handout(handout.page_of(showing), options.html)
+        megabytes = f"{file.stat().st_size / 1e6:.1f}"
+        print(text("cli.exported", language, file=str(file), model=trace.spec.name, megabytes=megabytes))
 
 
 def token_of(trace: Trace, asked: str) -> int:

@@ -7,15 +7,10 @@ import ipywidgets as W
 from explorer.export.button import HandoutButton
 from explorer.panels.attention import AttentionPanel
 from explorer.panels.bar import ControlBar
-from explorer.panels.base import StagePanel, box
-from explorer.panels.classification import ClassificationPanel
-from explorer.panels.embedding import EmbeddingPanel
-from explorer.panels.encoder import EncoderPanel
-from explorer.panels.experiments import EXPERIMENTS, ExperimentsPanel
-from explorer.panels.overview import OverviewPanel
+from explorer.panels.base import box
+from explorer.panels.experiments import EXPERIMENTS
 from explorer.panels.page_link import PageLink
-from explorer.panels.patches import PatchesPanel
-from explorer.panels.position import PositionPanel
+from explorer.panels.stages import STAGES
 from explorer.panels.tour import GuidedTour
 from explorer.samples import open_sample, samples
 from explorer.state import ExplorerState
@@ -23,19 +18,7 @@ from explorer.texts import text
 from explorer.widgets.cell import close_all, replace_earlier
 from explorer.widgets.page import PageAddress, StyleSheet
 
-__all__ = ["STAGES", "Dashboard"]
-
-#: The stages of the page, in the order of the slides.
-STAGES: tuple[type[StagePanel], ...] = (
-    OverviewPanel,
-    PatchesPanel,
-    EmbeddingPanel,
-    PositionPanel,
-    EncoderPanel,
-    AttentionPanel,
-    ClassificationPanel,
-    ExperimentsPanel,
-)
+__all__ = ["Dashboard"]
 
 
 class Dashboard(W.VBox):

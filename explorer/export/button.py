@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from explorer.export.handout import handout_html
+from explorer.export.handout import page_of
+from explorer.export.showing import Showing
 from explorer.state import ExplorerState
 from explorer.texts import text
 from explorer.widgets.file_button import FileButton
@@ -39,24 +40,14 @@ class HandoutButton(FileButton):
             self.texts = {name: text(f"handout.{key}", self._state.language) for name, key in keys.items()}
 
     def _make(self) -> None:
-        state, trace = self._state, self._state.trace
-        # What the shown run was made from: by now another picture may have been asked for.
-        asked = state.untouched
+        state = self._state
         try:
-            if trace is None or asked is None:
+            showing = Showing.on_page(state)
+            if showing is None:
                 self.fail()
                 return
-            page = handout_html(
-                trace,
-                state.labels,
-                asked.picture,
-                crop=asked.crop,
-                language=state.language,
-                layer=state.layer,
-                head=state.head,
-                token=state.token,
-            )
-            self.give(page.encode("utf-8"), f"{PurePath(asked.picture.name).stem}-handout", "html", "text/html")
+            stem = f"{PurePath(showing.picture.name).stem}-handout"
+            self.give(page_of(showing).encode("utf-8"), stem, "html", "text/html")
         except Exception as error:  # noqa: BLE001 - told on the page; a comm would only log it
             state.report(error)
             self.fail()

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from explorer.errors import ExplorerError
 from explorer.export.formula_text import FORMULA_TEXTS
-from explorer.export.showing import model_name, opened, photo_of
-from explorer.export.stages import StagePicture, answer_of, draw_stages
+from explorer.export.showing import Showing, model_name, opened, photo_of
+from explorer.export.stages import STAGES, StagePicture, answer_of, draw_shown
 from explorer.images import encode_image
 from explorer.texts import text
 
@@ -49,8 +49,7 @@ def write_deck(
     picture: Picture | bytes | str | os.PathLike[str],
     path: str | os.PathLike[str],
     *,
-    language: str = "en",
-    crop: tuple[float, float] = (0.5, 0.5),
+    stages: Sequence[str] = STAGES,
     **shown: Any,
 ) -> Path:
     """Write a deck of a run: one slide a stage.
@@ -64,11 +63,10 @@ def write_deck(
         What the run was made from.
     path : path
         The file; ``.pptx`` is added where it is missing.
-    language : str
-    crop : (float, float)
-        Where the square crop lies on the picture.
+    stages : sequence of str
+        Of :data:`explorer.export.STAGES`.
     **shown
-        ``stages``, ``layer``, ``head``, ``token``; see :func:`explorer.export.draw_stages`.
+        ``language``, ``crop``, ``layer``, ``head``, ``token``; see :class:`explorer.export.Showing`.
 
     Returns
     -------
@@ -80,9 +78,8 @@ def write_deck(
         ``deck-needs-pptx``, ``browser-missing``, ``browser-failed``, ``export-stage`` or ``file-not-writable``.
     """
     check_pptx()
-    picture = opened(picture)
-    pictures = draw_stages(trace, labels, picture, sheets=[SLIDE_SHEET], language=language, crop=crop, **shown)
-    return save_deck(deck_bytes(pictures, trace, labels, picture, language=language, crop=crop), path)
+    showing = Showing(trace=trace, labels=labels, picture=opened(picture), **shown)
+    return save_deck(deck_bytes(draw_shown(showing, sheets=[SLIDE_SHEET], stages=stages), showing), path)
 
 
 def check_pptx() -> None:
@@ -104,30 +101,22 @@ def save_deck(data: bytes, path: str | os.PathLike[str]) -> Path:
     return file
 
 
-def deck_bytes(
-    pictures: Sequence[StagePicture],
-    trace: Trace,
-    labels: Labels | None,
-    picture: Picture,
-    *,
-    language: str = "en",
-    crop: tuple[float, float] = (0.5, 0.5),
-) -> bytes:
+def deck_bytes(pictures: Sequence[StagePicture], showing: Showing) -> bytes:
     """A deck as a file's bytes.
 
     Parameters
     ----------
     pictures : sequence of StagePicture
         The last drawing of each is shown, a PNG on :data:`SLIDE_SHEET`.
-    trace, labels, picture, language, crop
-        See :func:`write_deck`.
+    showing : Showing
 
     Returns
     -------
     bytes
     """
+    trace, picture, language = showing.trace, showing.picture, showing.language
     deck = _Deck(language)
-    answer = answer_of(trace, labels, language)
+    answer = answer_of(trace, showing.labels, language)
     said = text("export.deck-title", language, picture=picture.name)
     facts = text(
         "handout.facts",
@@ -139,7 +128,7 @@ def deck_bytes(
         patches=trace.num_patches,
         tokens=trace.num_tokens,
     )
-    photo = encode_image(photo_of(trace, picture, crop), "jpeg")
+    photo = encode_image(photo_of(showing), "jpeg")
     numbers = "\n".join([text("export.notes-numbers", language), *_numbers(trace, language)])
     deck.title_slide(said, photo, answer, facts, numbers)
     for one in pictures:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from explorer.errors import ExplorerError
 from explorer.export.packing import STAGES, Packer, page_html
 from explorer.export.recording import Recording, Snapshot, unseen, varying
-from explorer.export.showing import model_name, state_of
+from explorer.export.showing import Showing, model_name, state_of
 from explorer.numerics import Array, log_sum_exp
 from explorer.panels.attention import AttentionPanel
 from explorer.panels.classification import ClassificationPanel
@@ -79,7 +79,11 @@ def write_handout(
     ExplorerError
         ``handout-too-large``, or ``handout-not-writable``.
     """
-    page = handout_html(trace, labels, picture, **shown)
+    return save_handout(handout_html(trace, labels, picture, **shown), path)
+
+
+def save_handout(page: str, path: str | os.PathLike[str]) -> Path:
+    """Write a handout's text."""
     file = Path(path)
     try:
         file.write_text(page, "utf-8")
@@ -92,12 +96,7 @@ def handout_html(
     trace: Trace,
     labels: Labels | None,
     picture: Picture,
-    *,
-    crop: tuple[float, float] = (0.5, 0.5),
-    language: str = "en",
-    layer: int = 0,
-    head: int = 0,
-    token: int | None = None,
+    **shown: Any,
 ) -> str:
     """A run as one page: photo and patches, position embeddings, attention, classification.
 
@@ -108,12 +107,9 @@ def handout_html(
         Names of the classes.
     picture : Picture
         What the run was made from.
-    crop : (float, float)
-        Where the square crop lies on it.
-    language : str
-        What the page is in where the reader's browser asks for none of its languages.
-    layer, head, token : int
-        What is open at first; by default a patch in the middle.
+    **shown
+        What is open at first: ``crop``, ``layer``, ``head``, ``token``; and the ``language`` that the page is in where
+        the reader's browser asks for none of its languages. See :class:`explorer.export.Showing`.
 
     Returns
     -------
@@ -125,11 +121,17 @@ def handout_html(
     ExplorerError
         ``handout-too-large``.
     """
+    return page_of(Showing(trace=trace, labels=labels, picture=picture, **shown))
+
+
+def page_of(showing: Showing) -> str:
+    """The same of a run that is taken together; see :func:`handout_html`."""
+    trace = showing.trace
     smallest = 2 * (trace.q.size + trace.k.size) * 4 // 3
     if smallest > MAX_BYTES:
         raise ExplorerError("handout-too-large", megabytes=round(smallest / 1e6), limit=round(MAX_BYTES / 1e6))
-    with unseen(), state_of(trace, labels, picture, crop, layer, head, token) as state:
-        return _written(state, trace, language)
+    with unseen(), state_of(showing) as state:
+        return _written(state, trace, showing.language)
 
 
 def _written(state: ExplorerState, trace: Trace, language: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -32,18 +33,46 @@ class _Silent(BaseComm):
         pass
 
 
+class _Unseen:
+    """Which threads are making widgets that are on no page; all others go on as before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._depths: dict[int, int] = {}
+        self._before: Callable[..., Any] = comm.create_comm
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._depths:
+                self._before, comm.create_comm = comm.create_comm, self._create
+            me = threading.get_ident()
+            self._depths[me] = self._depths.get(me, 0) + 1
+
+    def leave(self) -> None:
+        with self._lock:
+            me = threading.get_ident()
+            self._depths[me] -= 1
+            if not self._depths[me]:
+                del self._depths[me]
+            if not self._depths:
+                comm.create_comm = self._before
+
+    def _create(self, *given: Any, **named: Any) -> Any:
+        silent = threading.get_ident() in self._depths
+        return _Silent(*given, **named) if silent else self._before(*given, **named)
+
+
+_UNSEEN = _Unseen()
+
+
 @contextmanager
 def unseen() -> Iterator[None]:
-    """Widgets that are made inside are on no page: in a kernel, nothing of them is sent to the browser.
-
-    For the kernel's own thread, which makes all the widgets that there are.
-    """
-    before = comm.create_comm
-    comm.create_comm = _Silent
+    """Widgets that this thread makes inside are on no page: in a kernel, nothing of them is sent to the browser."""
+    _UNSEEN.enter()
     try:
         yield
     finally:
-        comm.create_comm = before
+        _UNSEEN.leave()
 
 
 class Recording:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,36 +19,74 @@ from explorer.state import ExplorerState
 from explorer.trace import Trace
 from explorer.tracer import TraceAnswer
 
-__all__ = ["model_name", "opened", "photo_of", "state_of"]
+__all__ = ["Showing", "model_name", "opened", "photo_of", "state_of"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Showing:
+    """A run, and what of it is open: what all files are made from.
+
+    Parameters
+    ----------
+    trace : Trace
+    labels : Labels or None
+        Names of the classes.
+    picture : Picture
+        What the run was made from.
+    language : str
+    crop : (float, float)
+        Where the square crop lies on the picture.
+    layer, head, token : int
+        What is open, from 0; a head of -1 is the mean. By default a patch in the middle is picked.
+    """
+
+    trace: Trace
+    labels: Labels | None
+    picture: Picture
+    language: str = "en"
+    crop: tuple[float, float] = (0.5, 0.5)
+    layer: int = 0
+    head: int = 0
+    token: int | None = None
+
+    @classmethod
+    def on_page(cls, state: ExplorerState) -> Showing | None:
+        """What a page shows; None as long as that is nothing."""
+        # What the shown run was made from: by now another picture may have been asked for.
+        trace, asked = state.trace, state.untouched
+        if trace is None or asked is None:
+            return None
+        return cls(
+            trace=trace,
+            labels=state.labels,
+            picture=asked.picture,
+            language=state.language,
+            crop=asked.crop,
+            layer=state.layer,
+            head=state.head,
+            token=state.token,
+        )
 
 
 @contextmanager
-def state_of(
-    trace: Trace,
-    labels: Labels | None,
-    picture: Picture,
-    crop: tuple[float, float],
-    layer: int,
-    head: int,
-    token: int | None,
-) -> Iterator[ExplorerState]:
+def state_of(showing: Showing) -> Iterator[ExplorerState]:
     """A state that shows a run that is there already."""
+    trace, labels = showing.trace, Labels() if showing.labels is None else showing.labels
     state = ExplorerState(
-        answerer=lambda request, _report, _cancelled: TraceAnswer(
-            request=request, trace=trace, labels=Labels() if labels is None else labels
-        ),
+        answerer=lambda request, _report, _cancelled: TraceAnswer(request=request, trace=trace, labels=labels),
         deliver=lambda call: call(),
-        picture=picture,
-        crop=crop,
-        layer=layer,
-        head=head,
+        picture=showing.picture,
+        crop=showing.crop,
+        layer=showing.layer,
+        head=showing.head,
+        language=showing.language,
     )
     try:
         state.wait()
         if state.error is not None:
             raise state.error
-        if token is not None:
-            state.token = min(max(token, 0), trace.num_tokens - 1)
+        if showing.token is not None:
+            state.token = min(max(showing.token, 0), trace.num_tokens - 1)
         yield state
     finally:
         state.close()
@@ -72,10 +111,11 @@ def opened(picture: Picture | bytes | str | os.PathLike[str]) -> Picture:
         raise ExplorerError("file-unreadable", file=str(path)) from error
 
 
-def photo_of(trace: Trace, picture: Picture, crop: tuple[float, float]) -> NDArray[np.uint8]:
+def photo_of(showing: Showing) -> NDArray[np.uint8]:
     """The picture as sharp as it is, cut as the model sees it."""
-    spec = trace.spec
-    return display_crop(picture, Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode), crop)
+    size, spec = showing.trace.image_size, showing.trace.spec
+    cropping = Cropping(size, spec.crop_pct, spec.interpolation, spec.crop_mode)
+    return display_crop(showing.picture, cropping, showing.crop)
 
 
 def model_name(trace: Trace) -> str:

@@ -16,16 +16,10 @@ from explorer.drawing import Column, Drawing, Node, Part, Row, Sheet, draw_sheet
 from explorer.drawing.sheets import Format
 from explorer.errors import ExplorerError
 from explorer.export.recording import forget, unseen
-from explorer.export.showing import model_name, opened, state_of
+from explorer.export.showing import Showing, model_name, opened, state_of
 from explorer.figures.classification import top_classes
-from explorer.panels.attention import AttentionPanel
 from explorer.panels.base import StagePanel
-from explorer.panels.classification import ClassificationPanel
-from explorer.panels.embedding import EmbeddingPanel
-from explorer.panels.encoder import EncoderPanel
-from explorer.panels.overview import OverviewPanel
-from explorer.panels.patches import PatchesPanel
-from explorer.panels.position import PositionPanel
+from explorer.panels.stages import PICTURED
 from explorer.state import MEAN_OF_HEADS, ExplorerState
 from explorer.texts import text
 
@@ -36,20 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["STAGES", "StagePicture", "draw_stages", "save_stages"]
 
-_PANELS: Mapping[str, type[StagePanel]] = {
-    panel.stage: panel
-    for panel in (
-        OverviewPanel,
-        PatchesPanel,
-        EmbeddingPanel,
-        PositionPanel,
-        EncoderPanel,
-        AttentionPanel,
-        ClassificationPanel,
-    )
-}
 #: The stages that there are pictures of, in the page's order.
-STAGES: Sequence[str] = tuple(_PANELS)
+STAGES: Sequence[str] = tuple(PICTURED)
 #: What a stage's caption and file name say of what is picked.
 _LAYERED, _HEADED = frozenset({"encoder", "attention"}), frozenset({"attention"})
 _PICKED = frozenset({"patches", "embedding", "position", "encoder", "attention"})
@@ -157,11 +139,7 @@ def draw_stages(
     *,
     sheets: Sequence[Mapping[str, Any]] = ({},),
     stages: Sequence[str] = STAGES,
-    language: str = "en",
-    crop: tuple[float, float] = (0.5, 0.5),
-    layer: int = 0,
-    head: int = 0,
-    token: int | None = None,
+    **shown: Any,
 ) -> list[StagePicture]:
     """Draw stages, all in one browser.
 
@@ -173,11 +151,8 @@ def draw_stages(
         For each size that is wanted, what is not as in :class:`explorer.drawing.Sheet`; ``caption`` is a bool here.
     stages : sequence of str
         Of :data:`STAGES`.
-    language : str
-    crop : (float, float)
-        Where the square crop lies on the picture.
-    layer, head, token : int
-        What is open, from 0; a head of -1 is the mean. By default a patch in the middle is picked.
+    **shown
+        ``language``, ``crop``, ``layer``, ``head``, ``token``; see :class:`explorer.export.Showing`.
 
     Returns
     -------
@@ -189,22 +164,30 @@ def draw_stages(
     ExplorerError
         ``export-stage``, ``intervention-layer``, ``intervention-head``, ``browser-missing`` or ``browser-failed``.
     """
+    showing = Showing(trace=trace, labels=labels, picture=opened(picture), **shown)
+    return draw_shown(showing, sheets=sheets, stages=stages)
+
+
+def draw_shown(
+    showing: Showing, *, sheets: Sequence[Mapping[str, Any]] = ({},), stages: Sequence[str] = STAGES
+) -> list[StagePicture]:
+    """The same of a run that is taken together; see :func:`draw_stages`."""
     check_stages(stages)
+    trace, layer, head = showing.trace, showing.layer, showing.head
     if not 0 <= layer < trace.spec.depth:
         raise ExplorerError("intervention-layer", layer=layer + 1, depth=trace.spec.depth)
     if not MEAN_OF_HEADS <= head < trace.spec.heads:
         raise ExplorerError("intervention-head", head=head + 1, heads=trace.spec.heads)
     wanted = [stage for stage in STAGES if stage in stages]
-    with unseen(), state_of(trace, labels, opened(picture), crop, layer, head, token) as state:
-        state.language = language
-        panels = [_PANELS[stage](state) for stage in wanted]
+    with unseen(), state_of(showing) as state:
+        panels = [PICTURED[stage](state) for stage in wanted]
         bodies: list[Node] = []
         try:
             bodies.extend(panel.picture() for panel in panels)
             if state.error is not None:
                 raise state.error
             found = [_about(panel, state, trace) for panel in panels]
-            drawings = draw_sheets(_sheets(found, bodies, sheets), language)
+            drawings = draw_sheets(_sheets(found, bodies, sheets), showing.language)
         finally:
             forget([*panels, *(view for body in bodies for view in _views(body))])
     each = len(sheets)
@@ -216,7 +199,7 @@ def draw_stages(
 def check_stages(stages: Sequence[str]) -> None:
     """Raise ``export-stage`` unless all are :data:`STAGES`."""
     for stage in stages:
-        if stage not in _PANELS:
+        if stage not in PICTURED:
             raise ExplorerError("export-stage", stage=stage, stages=", ".join(STAGES))
 
 

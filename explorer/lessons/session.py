@@ -116,7 +116,7 @@ class Lesson:
 
     def stage(self, name: str | None = None, **chosen: int) -> StagePanel:
         """See :func:`stage`."""
-        from explorer.dashboard import STAGES
+        from explorer.panels.stages import STAGES
         from explorer.widgets.cell import replace_earlier
 
         panels = {panel.stage: panel for panel in STAGES}

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from explorer.catalog import known_models
-from explorer.dashboard import STAGES as DASHBOARD_STAGES
 from explorer.links import PAGE_STAGES, LinkValues, link_query, read_link
+from explorer.panels.stages import STAGES as DASHBOARD_STAGES
 from explorer.samples import samples
 from explorer.serving.shell import STAGES as SHELL_STAGES
 from explorer.texts import LANGUAGES
