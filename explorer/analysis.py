@@ -17,6 +17,7 @@ __all__ = [
     "principal_components",
     "rank_correlation",
     "ranks",
+    "roll_on",
     "rollout",
     "softmax",
     "top_k",
@@ -45,13 +46,32 @@ def rollout(attentions: Iterable[Array], residual: float = 0.5) -> Array:
     """
     flow: NDArray[np.float64] | None = None
     for attention in attentions:
-        mean = np.asarray(attention, dtype=np.float64)
-        mean = mean.mean(axis=0) if mean.ndim == 3 else mean
-        step = residual * np.eye(len(mean)) + (1.0 - residual) * mean
-        flow = step if flow is None else step @ flow
+        flow = roll_on(flow, attention, residual)
     if flow is None:
         raise ValueError("rollout needs the attention of at least one layer")
     return flow.astype(np.float32)
+
+
+def roll_on(flow: NDArray[np.float64] | None, attention: Array, residual: float = 0.5) -> NDArray[np.float64]:
+    """A rollout, one layer further.
+
+    Parameters
+    ----------
+    flow : (T, T) array or None
+        Up to the layer before; ``None`` before the first.
+    attention : (h, T, T) or (T, T) array
+        𝑨 of the layer.
+    residual : float
+        See :func:`rollout`.
+
+    Returns
+    -------
+    (T, T) float64 array
+    """
+    mean = np.asarray(attention, dtype=np.float64)
+    mean = mean.mean(axis=0) if mean.ndim == 3 else mean
+    step = residual * np.eye(len(mean)) + (1.0 - residual) * mean
+    return step if flow is None else step @ flow
 
 
 def attention_distance(

@@ -10,6 +10,8 @@ from typing import Literal
 
 import numpy as np
 
+from explorer.figures.attention import MEAN, head_attention
+from explorer.figures.attention_rollout import Rollouts
 from explorer.numerics import Array
 from explorer.trace import Trace
 
@@ -23,6 +25,8 @@ MAX_ROLLOUT_TOKENS = 2048
 _PERCENTILE = 99.5
 #: A layer with more weights than these gives its percentile from every so many-th query, in all heads.
 _SAMPLED = 4_000_000
+#: Means over the heads are kept for rollouts where those of all layers take less than this.
+_KEPT_MEANS = 24_000_000
 
 Direction = Literal["looks", "seen"]
 
@@ -45,6 +49,8 @@ class LayerSummary:
         The same of the mean over the heads.
     thumbnails : (h, s, s) array
         𝑨 with s = min(T, 64); larger ones are binned, each value the largest of its block.
+    mean : (T, T) array or None
+        The mean over the heads, for rollouts; only of runs that are small.
     """
 
     log_sum_exp: Array
@@ -53,6 +59,7 @@ class LayerSummary:
     head_highs: Array
     mean_high: float
     thumbnails: Array
+    mean: Array | None
 
 
 class AttentionLayers:
@@ -68,6 +75,8 @@ class AttentionLayers:
         self._locks = [threading.Lock() for _ in trace.blocks]
         self._known: dict[int, LayerSummary] = {}
         self._places = _distances(trace)
+        #: Up to every layer.
+        self.rollouts = Rollouts(self._mean_attention)
 
     @property
     def weights(self) -> int:
@@ -79,6 +88,12 @@ class AttentionLayers:
     def uniform_distance(self) -> float:
         """The distance of a head that looks everywhere alike, in patches."""
         return float(self._places.mean()) if self._places.size else 0.0
+
+    @property
+    def small(self) -> bool:
+        """Whether the means over the heads are kept, and rollouts cost next to nothing."""
+        heads, tokens = self.trace.q.shape[1], self.trace.num_tokens
+        return heads * tokens**2 <= _SAMPLED and len(self._locks) * tokens**2 * 4 <= _KEPT_MEANS
 
     def known(self, layer: int) -> LayerSummary | None:
         """A layer's summary, if it is there already."""
@@ -124,13 +139,15 @@ class AttentionLayers:
                 thumbnails[head] = np.maximum.reduceat(np.maximum.reduceat(weights, starts, axis=0), starts, axis=1)
             else:
                 thumbnails[head] = weights
+        total /= heads
         return LayerSummary(
             log_sum_exp=lse,
             distance=distance,
             high=float(np.percentile(np.stack(sampled), _PERCENTILE)),
             head_highs=head_highs,
-            mean_high=float(np.percentile(total / heads, _PERCENTILE)),
+            mean_high=float(np.percentile(total, _PERCENTILE)),
             thumbnails=thumbnails,
+            mean=total if self.small else None,
         )
 
     def matrix_thumbnails(self) -> Array:
@@ -162,27 +179,9 @@ class AttentionLayers:
                 scores = np.einsum("htd,hd->ht", block.q, block.k[:, token]) * scale
                 yield np.exp(scores - self.summary(layer).log_sum_exp)
 
-    def rollout(self, layer: int) -> Array:
-        """Attention rollout from the picture up to a layer, that layer included.
-
-        Parameters
-        ----------
-        layer : int
-            Counted from 0.
-
-        Returns
-        -------
-        (T, T) array
-            See :func:`explorer.analysis.rollout`.
-        """
-        from explorer.analysis import rollout
-
-        return rollout(self._mean_attention(block) for block in range(layer + 1))
-
     def _mean_attention(self, layer: int) -> Array:
-        from explorer.figures.attention import MEAN, head_attention
-
-        return head_attention(self.trace, layer, MEAN)
+        mean = self.summary(layer).mean if self.small else None
+        return head_attention(self.trace, layer, MEAN) if mean is None else mean
 
 
 def on_grid(trace: Trace, weights: Array) -> Array:

@@ -46,6 +46,7 @@ class EncoderPanel(StagePanel):
         self._following = 0
         self._photo_shown: object = None
         self._mean: tuple[Trace, Lengths] | None = None
+        self._own_lengths: tuple[Trace, int, Lengths] | None = None
         self._names: tuple[object, list[str]] = (None, [])
         self._steps: dict[str, StepView] = {}
         #: The steps that show what is chosen now.
@@ -124,10 +125,14 @@ class EncoderPanel(StagePanel):
             if not changes.isdisjoint({"trace", "crop"}):
                 self._show_photo(trace)
             self._show_choices(trace)
+            other = anew or "token" in changes
+            if "layer" in changes and not other:
+                # Nothing has to be worked out for it: it need not wait for the steps.
+                self._show_lengths(trace)
             if anew or not changes.isdisjoint({"layer", "head", "token"}):
                 self._fresh.clear()
             self._show_steps(trace, marks=not changes.isdisjoint({"dimension", "place"}))
-            if anew or not changes.isdisjoint({"layer", "token"}):
+            if other:
                 self._show_lengths(trace)
         finally:
             self._following -= 1
@@ -289,16 +294,18 @@ class EncoderPanel(StagePanel):
             self._open.children = children
 
     def _show_lengths(self, trace: Trace) -> None:
-        say, tokens = self.say, sampled_tokens(trace)
+        say, tokens, picked = self.say, sampled_tokens(trace), self.state.token
         if self._mean is None or self._mean[0] is not trace:
             self._mean = (trace, lengths(trace, tokens))
-        token = self.token_name(self.state.token)
+        if self._own_lengths is None or self._own_lengths[0] is not trace or self._own_lengths[1] != picked:
+            self._own_lengths = (trace, picked, lengths(trace, [picked]))
+        token = self.token_name(picked)
         self._lengths_title.value = f"<h3>{escape(say('lengths-title'))}</h3>"
         key = "lengths-sentence-all" if len(tokens) == trace.num_tokens else "lengths-sentence"
         self._lengths_words.value = f"<p>{escape(say(key, token=token, count=len(tokens)))}</p>"
         names = ("zₗ", "MSA", "MLP")
         chart = lengths_chart(
-            lengths(trace, [self.state.token]),
+            self._own_lengths[2],
             self._mean[1],
             names=names,
             mean_names=tuple(say("lengths-mean", name=name) for name in names),  # type: ignore[arg-type]

@@ -51,6 +51,9 @@ KIND_AXES = {
     "mlp_hidden": "hidden",
 }
 
+#: Matrices that belong to a layer; the others, to a head.
+_WEIGHTS = {"qkv", "proj", "fc1", "gate", "fc2"}
+
 
 @dataclass
 class _Flow:
@@ -89,6 +92,8 @@ class StepView:
         )
         self.views: list[Any] = []
         self._layout: tuple[str, ...] = ()
+        #: What every matrix that is shown is of.
+        self._matrices: dict[str, tuple[object, ...]] = {}
         self._segments: list[_Flow | Matrix | Curve] = []
         self._offered: tuple[object, ...] = ()
         self._row: BlockTrace | None = None
@@ -107,17 +112,18 @@ class StepView:
         layout = tuple(type(segment).__name__ for segment in self._segments)
         if layout != self._layout:
             self._layout, self.views = layout, [self._view(segment) for segment in self._segments]
+            self._matrices.clear()
             self.drawing.children = tuple(self.views)
         self.head.value = self._head_html(row, head)
-        scales = strip_scales(parts)
+        scales, index = strip_scales(parts), self._picked(row)
         for view, segment in zip(self.views, self._segments, strict=True):
             view.language = panel.state.language
             if isinstance(segment, _Flow):
                 alt = panel.say("alt", name=panel.say(f"{self.step}.name"), token=panel.token_name(panel.state.token))
-                items = [self._item(part, scales, row) for part in segment.parts]
+                items = [self._item(part, scales, row, index) for part in segment.parts]
                 view.show(items, alt=alt, stem=panel.stem(f"layer{row.layer + 1}", self.step))
             elif isinstance(segment, Matrix):
-                view.show(self._matrix(segment, row))
+                self._show_matrix(view, segment, row, head)
         self.mark()
 
     def mark(self) -> None:
@@ -126,7 +132,7 @@ class StepView:
         if row is None:
             return
         head = panel.head
-        index = min(panel.place_of(self._axis), count_of(self.kind, row) - 1)
+        index = self._picked(row)
         self._follow += 1
         try:
             self._offer(row, index)
@@ -150,6 +156,9 @@ class StepView:
     @property
     def _axis(self) -> str:
         return KIND_AXES.get(self.kind, "dimension")
+
+    def _picked(self, row: BlockTrace) -> int:
+        return min(self.panel.place_of(self._axis), count_of(self.kind, row) - 1)
 
     def _head_html(self, row: BlockTrace, head: int) -> str:
         panel, say = self.panel, self.panel.say
@@ -185,7 +194,7 @@ class StepView:
             return matrix
         return ChartView(height=260)
 
-    def _item(self, part: Strip | Arrow, scales: dict[str, Any], row: BlockTrace) -> FlowStrip | FlowArrow:
+    def _item(self, part: Strip | Arrow, scales: dict[str, Any], row: BlockTrace, index: int) -> FlowStrip | FlowArrow:
         panel, say = self.panel, self.panel.say
         if isinstance(part, Arrow):
             values = {
@@ -208,7 +217,16 @@ class StepView:
             labels=panel.token_names() if part.axis == "token" else (),
             pieces=part.pieces,
             picked=picked,
+            marked=self._marked(part.number, index, row, panel.head),
         )
+
+    def _show_matrix(self, view: MatrixView, part: Matrix, row: BlockTrace, head: int) -> None:
+        """No token changes a matrix, up to millions of numbers: one that is shown already is not sent again."""
+        state = self.panel.state
+        shown = (row.layer, None if part.array in _WEIGHTS else head, state.language, state.trace)
+        if self._matrices.get(part.array) != shown:
+            self._matrices[part.array] = shown
+            view.show(self._matrix(part, row))
 
     def _matrix(self, part: Matrix, row: BlockTrace) -> MatrixFigure:
         say, panel = self.panel.say, self.panel
@@ -225,8 +243,7 @@ class StepView:
         caption = say("matrix-caption", rows=rows, cols=cols)
         if part.array == "qkv":
             caption = say("qkv-caption", rows=rows, cols=cols, heads=row.arrays.heads)
-        weights = part.array not in {"k", "v"}
-        scale = symmetric_scale(part.values, say("matrix.weight" if weights else "matrix.value"))
+        scale = symmetric_scale(part.values, say("matrix.weight" if part.array in _WEIGHTS else "matrix.value"))
         reach = float(np.percentile(np.abs(part.values), 99.5)) or scale.high
         return MatrixFigure(
             values=part.values,

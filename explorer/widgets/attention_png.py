@@ -100,14 +100,14 @@ def _rows(view: AttentionView, layers: AttentionLayers) -> dict[int, Array]:
     rows = dict(enumerate(weights))
     rows[_MEAN] = weights.mean(axis=0)
     if view.head == _ROLLOUT:
-        matrix = layers.rollout(view.layer)
+        matrix = layers.rollouts.up_to(view.layer)
         rows[_ROLLOUT] = matrix[view.token] if looks else matrix[:, view.token]
     return rows
 
 
 def _high(view: AttentionView, layers: AttentionLayers, summary: LayerSummary, head: int, row: Array) -> float:
     if head == _ROLLOUT:
-        high = float(np.percentile(layers.rollout(view.layer), 99.5))
+        high = float(np.percentile(layers.rollouts.up_to(view.layer), 99.5))
     elif not view.per_head:
         high = summary.high
     else:

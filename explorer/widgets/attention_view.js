@@ -75,8 +75,7 @@ function render({ model, el }) {
     stem: (what) => `${model.get("stem")}-layer${view.layer + 1}-${what}`,
     open(head = view.head) {
       // Small beside the heads the rollout is a courtesy; where it is large, it is sent when it is opened.
-      const courtesy = head === ROLLOUT && view.head !== ROLLOUT;
-      if (courtesy && store.run.tokens > COURTESY) return null;
+      if (head === ROLLOUT && view.head !== ROLLOUT && !courteous()) return null;
       return store.open(view.layer, head, view.token, view.direction);
     },
     scale(head, layer = view.layer) {
@@ -218,11 +217,18 @@ function render({ model, el }) {
   function followLayer() {
     const wanted = view.wantedLayer();
     if (wanted < 0) return;
-    if (store.layer(wanted)) {
-      shownLayer = wanted;
-      store.expectAround(wanted, store.run.tokens <= COURTESY);
-    }
+    // A small rollout is asked for first: both are drawn in one, when the layer is there.
+    if (courteous()) store.rollout(wanted);
+    if (store.layer(wanted)) shownLayer = wanted;
     if (view.head === ROLLOUT && shownLayer === wanted) store.rollout(wanted);
+  }
+
+  /** Whether rollouts are sent before one is opened. */
+  const courteous = () => store.run.tokens <= COURTESY;
+
+  /** What may be wanted next; asked for once all that is wanted now is drawn. */
+  function lookAhead() {
+    if (shownLayer === view.wantedLayer() && store.layer(shownLayer)) store.expectAround(shownLayer, courteous());
   }
 
   function readRun() {
@@ -264,8 +270,10 @@ function render({ model, el }) {
     if (!store.receive(message, buffers)) return;
     const before = shownLayer;
     followLayer();
-    if (before !== shownLayer) redraw();
-    else if (message.layer === shownLayer) {
+    if (before !== shownLayer) {
+      redraw();
+      lookAhead();
+    } else if (message.layer === shownLayer) {
       // Where the rollout is not open, it is one small picture.
       if (message.kind === "rollout" && view.head !== ROLLOUT) strip.paint();
       else redraw();
@@ -290,6 +298,7 @@ function render({ model, el }) {
     if (any("run", "wall", "colors", "summaries")) wall.refill();
     if (any("run", "words", "draw", "colors", "summaries") || before !== shownLayer) {
       redraw();
+      lookAhead();
       return;
     }
     if (any("head")) {
@@ -308,6 +317,7 @@ function render({ model, el }) {
   mark();
   wall.refill();
   readImage();
+  lookAhead();
   return () => {
     loading += 1;
     clearTimeout(settle);

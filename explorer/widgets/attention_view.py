@@ -203,6 +203,11 @@ class AttentionView(ExplorerWidget):
                 return
             layers.summary(layer)
             deliver(partial(self._summarised, key, place == count - 1))
+        # Where they are sent before they are asked for, a layer that is opened must not wait for its own.
+        for layer in range(count if layers.small else 0):
+            if key != self._key:
+                return
+            layers.rollouts.up_to(layer)
 
     def _summarised(self, key: int, last: bool) -> None:
         if key != self._key:
@@ -261,7 +266,7 @@ class AttentionView(ExplorerWidget):
         if content.get("kind") == "layer":
             self._send_layer(layers, layer)
         elif content.get("kind") == "rollout" and layers.trace.num_tokens <= MAX_ROLLOUT_TOKENS:
-            if layers.weights <= _AT_ONCE:
+            if layers.weights <= _AT_ONCE or layers.rollouts.known(layer):
                 self._roll_out(layers, self._key, layer, lambda call: call())
             else:
                 arguments = (layers, self._key, layer, kernel_delivery())
@@ -271,7 +276,7 @@ class AttentionView(ExplorerWidget):
         self.send({"kind": "layer", "key": self._key, "layer": layer}, buffers=_layer_bytes(layers, layer))
 
     def _roll_out(self, layers: AttentionLayers, key: int, layer: int, deliver: Deliver) -> None:
-        matrix = layers.rollout(layer)
+        matrix = layers.rollouts.up_to(layer)
         high = float(np.percentile(matrix, 99.5))
         deliver(lambda: self._send_rollout(key, layer, matrix.tobytes(), high))
 

@@ -14,6 +14,11 @@ function plainTitle(figure) {
   return text && !title.subtitle && !/[<&]/.test(text) ? text : "";
 }
 
+/** A figure without what is marked in it. */
+function unmarked(figure) {
+  return JSON.stringify({ ...figure, layout: { ...figure.layout, shapes: [] } });
+}
+
 function render({ model, el }) {
   const root = element("div", "vxw vxw-chart");
   const head = element("div", "vxw-head");
@@ -66,8 +71,13 @@ function render({ model, el }) {
       if (plainTitle(newest)) delete newest.layout.title;
       const { data, layout } = dressed(newest, themeOf(style), place());
       const first = !plot.classList.contains("js-plotly-plot");
+      const plain = `${width} ${unmarked(newest)}`;
       try {
-        await plotly.react(plot, data, layout, SETTINGS);
+        // Where only marks have moved, plotly need not work out the whole chart again, which takes it some twenty times
+        // as long.
+        if (plain === plot.vxPlain) await plotly.relayout(plot, { shapes: layout.shapes ?? [] });
+        else await plotly.react(plot, data, layout, SETTINGS);
+        plot.vxPlain = plain;
         failure = "";
         plot.vxShown = `${width} ${model.get("figure_json")}`;
         if (first) plot.on("plotly_click", clicked);

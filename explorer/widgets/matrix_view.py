@@ -153,19 +153,35 @@ def binned(values: NDArray[np.float32], row_step: int, col_step: int, how: str) 
     """
     if row_step == col_step == 1:
         return values
-    row_starts = np.arange(0, values.shape[0], row_step)
-    col_starts = np.arange(0, values.shape[1], col_step)
 
     def reduced(by: np.ufunc, array: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(by.reduceat(by.reduceat(array, row_starts, axis=0), col_starts, axis=1))
+        return _reduced(by, _reduced(by, array, row_step, 0), col_step, 1)
 
-    known = ~np.isnan(values)
-    counts = reduced(np.add, known.astype(np.int64))
+    missing = np.isnan(values)
+    counts = reduced(np.add, (~missing).astype(np.int32))
     if how == "max":
-        high = reduced(np.maximum, np.where(known, values, -np.inf))
-        low = reduced(np.minimum, np.where(known, values, np.inf))
+        some = bool(missing.any())
+        high = reduced(np.maximum, np.where(missing, -np.inf, values) if some else values)
+        low = reduced(np.minimum, np.where(missing, np.inf, values) if some else values)
         result = np.where(high >= -low, high, low)
     else:
         with np.errstate(invalid="ignore"):
-            result = reduced(np.add, np.where(known, values, 0).astype(np.float64)) / np.maximum(counts, 1)
+            result = reduced(np.add, np.where(missing, 0, values).astype(np.float64)) / np.maximum(counts, 1)
     return np.where(counts > 0, result, np.nan).astype(np.float32)
+
+
+def _reduced(by: np.ufunc, array: NDArray[Any], step: int, axis: int) -> NDArray[Any]:
+    """Every ``step`` rows (or columns) as one; several times as fast as ``reduceat``, which goes cell by cell."""
+    if step == 1:
+        return array
+
+    def along(part: slice) -> tuple[slice, ...]:
+        return (slice(None),) * axis + (part,)
+
+    result = array[along(slice(0, None, step))].copy()
+    for place in range(1, step):
+        part = array[along(slice(place, None, step))]
+        # The last cell may stand for fewer.
+        into = result[along(slice(part.shape[axis]))]
+        by(into, part, out=into)
+    return result

@@ -14,7 +14,9 @@ from PIL import Image
 
 from explorer.analysis import attention_distance, rollout
 from explorer.engine import trace_image
+from explorer.figures import attention_rollout
 from explorer.figures.attention_layers import AttentionLayers
+from explorer.figures.attention_rollout import Rollouts
 from explorer.interventions import Intervention
 from explorer.models import load_model, wrap_model
 from explorer.panels.attention import AttentionPanel
@@ -119,6 +121,32 @@ def test_rollout_up_to_a_layer(view: AttentionView, trace: Trace) -> None:
     np.testing.assert_allclose(found, rollout(trace.blocks[layer].attention for layer in range(3)), atol=1e-6)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
     assert content["high"] == pytest.approx(np.percentile(found, 99.5))
+
+
+def test_rollouts_go_on_from_one_another() -> None:
+    rng = np.random.default_rng(0)
+    layers = rng.dirichlet(np.ones(5), (4, 5)).astype(np.float32)
+    asked: list[int] = []
+    rollouts = Rollouts(lambda layer: (asked.append(layer), layers[layer])[1])
+    for layer in (2, 1, 3, 2):
+        np.testing.assert_allclose(rollouts.up_to(layer), rollout(layers[: layer + 1]), atol=1e-7)
+    assert asked == [0, 1, 2, 3]
+    assert all(rollouts.known(layer) for layer in range(4))
+
+
+def test_rollouts_of_a_small_run_are_there_before_they_are_asked_for(view: AttentionView) -> None:
+    assert view.layers is not None
+    assert view.layers.small
+    assert all(view.layers.rollouts.known(layer) for layer in range(LAYERS))
+
+
+def test_large_rollouts_are_not_all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention_rollout, "_KEPT_BYTES", 5 * 5 * 8 * 2)
+    layers = np.random.default_rng(1).dirichlet(np.ones(5), (4, 5)).astype(np.float32)
+    rollouts = Rollouts(layers.__getitem__)
+    for layer in (3, 0, 2):
+        np.testing.assert_allclose(rollouts.up_to(layer), rollout(layers[: layer + 1]), atol=1e-7)
+        assert sum(rollouts.known(place) for place in range(4)) <= 2
 
 
 def test_distances_are_those_of_the_analysis(view: AttentionView, trace: Trace) -> None:

@@ -463,6 +463,38 @@ def test_charts_share_one_library_that_one_of_them_asked_for(front_end: FrontEnd
     assert Image.open(io.BytesIO(data)).width == 2 * int(box["width"])
 
 
+def test_a_mark_in_a_chart_moves_alone(front_end: FrontEnd) -> None:
+    def chart(at: float, height: int = 300) -> dict[str, Any]:
+        mark = {"type": "rect", "xref": "x", "yref": "paper", "x0": at, "x1": at + 1, "y0": 0, "y1": 1}
+        layout = {"height": height, "xaxis": {"range": [0, 9]}, "shapes": [mark]}
+        return {"data": [{"type": "scatter", "y": [1, 3, 2]}], "layout": layout}
+
+    view = ChartView()
+    view.show(chart(1), "a line")
+    widget = front_end.mount("c", view)
+    front_end.page.wait_for_function("models.c.sent.length === 1")
+    front_end.answer("c", {"kind": "library"}, plotly_library())
+    mark, line = widget.locator(".shapelayer path"), widget.locator(".scatterlayer .js-line")
+    expect(mark).to_be_visible(timeout=30_000)
+    first = mark.bounding_box()
+    line.evaluate("(line) => { line.kept = true; }")
+    drawn = line.get_attribute("d")
+
+    view.show(chart(5), "a line")
+    front_end.update("c", view)
+    front_end.page.wait_for_function(
+        "x => document.querySelector('.shapelayer path').getBoundingClientRect().x > x + 1", arg=first["x"]
+    )
+    assert mark.bounding_box()["width"] == pytest.approx(first["width"], abs=1)
+    assert (line.get_attribute("d"), line.evaluate("(line) => line.kept")) == (drawn, True)
+    # What else is other is drawn, too.
+    view.show(chart(5, height=400), "a line")
+    front_end.update("c", view)
+    front_end.page.wait_for_function(
+        "d => document.querySelector('.scatterlayer .js-line').getAttribute('d') !== d", arg=drawn
+    )
+
+
 def test_a_widget_that_is_closed_leaves_nothing(front_end: FrontEnd) -> None:
     widget = front_end.mount("m", MatrixView(matrix(np.eye(3))))
     front_end.page.evaluate("models.m.close()")

@@ -76,6 +76,44 @@ def test_only_the_open_step_is_redrawn(state: ExplorerState, monkeypatch: pytest
     assert "d = 7" in panel._steps["norm1"].index.options[panel._steps["norm1"].index.value]["label"]
 
 
+def test_weights_are_sent_once_a_layer(state: ExplorerState, monkeypatch: pytest.MonkeyPatch) -> None:
+    state.layer = 0
+    panel = EncoderPanel(state)
+    for step in ("mlp", "scores"):
+        go(panel, step)
+    sent: list[str] = []
+    show = MatrixView.show
+    monkeypatch.setattr(MatrixView, "show", lambda view, figure: (sent.append(figure.title), show(view, figure)))
+    state.token = 5
+    go(panel, "mlp")
+    assert sent == []
+    state.head = 1
+    assert sent == []
+    # The keys are another head's.
+    go(panel, "scores")
+    assert len(sent) == 1
+    state.layer = 1
+    matrices = [part for part in go(panel, "mlp").views if isinstance(part, MatrixView)]
+    mlp = state.trace.arrays.blocks[1].mlp
+    for view, weights in zip(matrices, (mlp.fc1, mlp.fc2), strict=True):
+        np.testing.assert_array_equal(view.figure.values, weights.weight)
+    sent.clear()
+    state.language = "ja"
+    assert len(sent) == len(matrices)
+
+
+def test_a_step_comes_with_its_mark(state: ExplorerState) -> None:
+    panel = EncoderPanel(state)
+    (flow,) = flows(panel._steps["norm1"])
+    marks: list[list[int]] = []
+    flow.observe(lambda change: marks.append(change["new"]), names="marks")
+    state.dimension = 3
+    state.layer = 1
+    # The other layer's vectors are not drawn a second time for it.
+    assert marks == [flow.marks]
+    assert set(flow.marks) == {3}
+
+
 def test_every_step_shows_the_traces_arrays(state: ExplorerState) -> None:
     state.layer, state.token, state.head = 1, 6, 1
     panel, block = EncoderPanel(state), state.trace.blocks[1]
