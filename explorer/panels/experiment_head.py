@@ -59,7 +59,7 @@ class HeadPanel(ExperimentPanel):
     # -- the frame's questions -------------------------------------------------------------------------------------
 
     def build(self, trace: Trace) -> Sequence[W.Widget]:
-        """Cards of the classes; below, the curve beside what the head says."""
+        """Cards of the classes; beside them, where one sees it grow, the curve, and what the head says."""
         self._example = button(self._guarded(self._use_example), "vx-head-example")
         self._empty = button(self._guarded(self._use_none), "vx-head-empty")
         self._pictures = ClassPictures()
@@ -72,19 +72,24 @@ class HeadPanel(ExperimentPanel):
         self._curve = ChartView(height=260)
         self._verdict = html("vx-fact", "vx-verdict", "vx-head-verdict")
         self._answer = html("vx-answer-cell", "vx-head-answer")
-        self._below = box(
+        self._result_box = box(
             self._curve,
             box(self._verdict, self._answer, classes=["vx-experiment-part"]),
-            classes=["vx-columns", "vx-columns-2", "vx-head-below"],
+            classes=["vx-experiment-part", "vx-head-result"],
         )
+        self._waiting = html("vx-quiet", "vx-head-waiting")
         self._quietly(self._fill_example)
-        return (self.controls(self._example, self._empty), self._pictures, self._below)
+        return (
+            self.controls(self._example, self._empty),
+            box(self._pictures, box(self._waiting, self._result_box, classes=["vx-experiment-part"]), classes=["vx-head-main"]),
+        )
 
     def words(self, trace: Trace) -> None:
         """Labels."""
         self._example.description, self._empty.description = self.say("example"), self.say("empty")
         self._pictures.language = self._curve.language = self.state.language
         self._pictures.can_add = self.state.picture is not None
+        self._waiting.value = f"<p>{escape(self.say('before-run'))}</p>"
 
     def follow(self, trace: Trace, changes: frozenset[str]) -> None:
         """Another picture on the page is one more to be classified."""
@@ -119,12 +124,12 @@ class HeadPanel(ExperimentPanel):
         self._pictures.takes_new = self._pictures.can_save = False
         self._pictures.notes, self._pictures.answers = [], []
         self._pictures.refresh()
-        self._below.layout.display = "none"
+        self._show_result(False)
 
     def show(self, trace: Trace, result: NewHead) -> None:
         """The curve, how good the head is, and what it says."""
         self._pictures.takes_new = self._pictures.can_save = True
-        self._below.layout.display = None
+        self._show_result(True)
         self._draw(list(map(float, result.losses)))
         if [each.name for each in self._pictures.classes] == list(result.classes) and len(result.targets) == sum(
             len(each.pictures) for each in self._pictures.classes
@@ -217,10 +222,15 @@ class HeadPanel(ExperimentPanel):
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
+    def _show_result(self, there: bool) -> None:
+        """The curve and what the head says, or what will be in their place."""
+        self._result_box.layout.display = None if there else "none"
+        self._waiting.layout.display = "none" if there else None
+
     def _show_progress(self, done: int, total: int) -> None:
         super()._show_progress(done, total)
         if self._running and self._losses and time.monotonic() - self._drawn > _REDRAW_SECONDS:
-            self._below.layout.display = None
+            self._show_result(True)
             self._draw(list(self._losses))
             self._drawn = time.monotonic()
 

@@ -57,7 +57,7 @@ class LensPanel(ExperimentPanel):
         self._map.add_class("vx-lens-map")
         self.listen(self._map, "selected", self._pick)
         self._legend = html("vx-lens-legend")
-        self._lines = ChartView(height=330)
+        self._lines = ChartView(height=300)
         self.listen(self._lines, "clicked", lambda click: self._choose_layer(click.get("point", -1)))
         self._answer = html("vx-answer-cell", "vx-lens-answer")
         self._verdict = html("vx-fact", "vx-verdict", "vx-lens-verdict")
@@ -65,7 +65,7 @@ class LensPanel(ExperimentPanel):
             self.controls(self._layers, self._whose),
             box(
                 box(self._map, self._legend, classes=["vx-experiment-part"]),
-                box(self._lines, self._answer, classes=["vx-experiment-part"]),
+                box(self._lines, self._answer, classes=["vx-experiment-part", "vx-lens-side"]),
                 classes=["vx-columns", "vx-lens-main", "vx-fades"],
             ),
             self._verdict,

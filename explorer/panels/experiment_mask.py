@@ -77,7 +77,7 @@ class MaskPanel(ExperimentPanel):
             ),
             box(*self._answers.values(), classes=["vx-columns", "vx-columns-2", "vx-mask-answers", "vx-fades"]),
             box(self.switch, classes=["vx-row", "vx-experiment-below"]),
-            classes=["vx-experiment-part"],
+            classes=["vx-experiment-part", "vx-mask-hand"],
         )
         self._measures = {"patches": PatchEffectsPanel(self.state), "heads": HeadEffectsPanel(self.state)}
         self._room = box(self._hand, classes=["vx-experiment-part"])

@@ -59,20 +59,24 @@ class ShufflePanel(ExperimentPanel):
             for row in ("with", "without")
             for col in ("before", "after")
         }
-        self._titles = {row: html("vx-compare-title") for row in ("with", "without")}
+        self._titles = {row: html("vx-compare-title", f"vx-shuffle-{row}-title") for row in ("with", "without")}
         self._tokens = {row: MatrixView(max_size=260) for row in self._titles}
+        for row, view in self._tokens.items():
+            view.add_class(f"vx-shuffle-{row}-tokens")
         self._verdicts = {row: html("vx-fact", "vx-verdict", f"vx-shuffle-verdict-{row}") for row in self._titles}
-        self._tokens_words = html("vx-fact", "vx-compare-photo")
+        self._tokens_words = html("vx-fact", "vx-compare-photo", "vx-shuffle-words")
         # Of the changed runs, the one that all stages may show.
         self._which = Choice(kind="segments", options=[{"value": "with", "label": ""}], value="with")
         self.listen(self._which, "value", lambda _: self._choose_run())
-        cells: list[W.Widget] = [html("vx-compare-photo"), *self._titles.values()]
+        cells: list[W.Widget] = [html("vx-compare-photo", "vx-shuffle-corner"), *self._titles.values()]
         for col, photo in self._photos.items():
-            photo.add_class("vx-compare-photo")
+            for css in ("vx-compare-photo", f"vx-shuffle-photo-{col}"):
+                photo.add_class(css)
             cells.append(photo)
             for row in self._titles:
                 said = [self._verdicts[row]] if col == "after" else []
-                cells.append(box(self._answers[row, col], *said, classes=["vx-compare-cell"]))
+                place = f"vx-shuffle-cell-{row}-{col}"
+                cells.append(box(self._answers[row, col], *said, classes=["vx-compare-cell", place]))
         cells += [self._tokens_words, *self._tokens.values()]
         return (
             self.controls(self._again, self._mirror),

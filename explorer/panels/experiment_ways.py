@@ -73,7 +73,8 @@ class WaysPanel(PatchMapsPanel):
             view.readouts = [
                 self.say("own-unit", value=size(float(value)).replace("-", "−")) for value in result.values[place]
             ]
-            view.show_values(result.ranks[place], scale)
+            # 64 patches have ranks in 63rds: more digits than these would say nothing.
+            view.show_values(result.ranks[place].round(3), scale)
         self._agreement.value = self._table(result)
         self._verdict.value = f"<p>{escape(self._said(result))}</p>"
 

@@ -421,7 +421,7 @@ def test_two_models_show_what_their_function_returns(two: Any, state: ExplorerSt
         count = len(table)
         np.testing.assert_allclose(side.map.figure.values.reshape(count, count), cosine_similarity(table), atol=1e-5)
     assert two._sides["other"].photo.grid == (6, 6)
-    assert "K = 4" in two._sides["other"].answer.value
+    assert "K\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}4" in two._sides["other"].answer.value
 
 
 def test_each_model_has_its_own_layers_and_heads(two: Any, state: ExplorerState) -> None:
