@@ -226,7 +226,7 @@ class SizeRow:
     multiply_adds : int
         Of one run; see :func:`explorer.sizes.multiply_adds`.
     milliseconds : float
-        Median time of a forward pass on this machine, measured now.
+        Of the quickest of a few forward passes on this machine, measured now.
     output : (K,) array
         The model's answer.
     trained : bool

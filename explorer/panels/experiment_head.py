@@ -81,7 +81,11 @@ class HeadPanel(ExperimentPanel):
         self._quietly(self._fill_example)
         return (
             self.controls(self._example, self._empty),
-            box(self._pictures, box(self._waiting, self._result_box, classes=["vx-experiment-part"]), classes=["vx-head-main"]),
+            box(
+                self._pictures,
+                box(self._waiting, self._result_box, classes=["vx-experiment-part"]),
+                classes=["vx-head-main"],
+            ),
         )
 
     def words(self, trace: Trace) -> None:
