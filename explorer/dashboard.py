@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ipywidgets as W
 
-from explorer.export.button import HandoutButton
-from explorer.panels.attention import AttentionPanel
+from explorer.export import FilesMenu, StageMenu
 from explorer.panels.bar import ControlBar
 from explorer.panels.base import box
 from explorer.panels.experiments import EXPERIMENTS
 from explorer.panels.page_link import PageLink
-from explorer.panels.stages import STAGES
+from explorer.panels.stages import PICTURED, STAGES
 from explorer.panels.tour import GuidedTour
 from explorer.samples import open_sample, samples
 from explorer.state import ExplorerState
@@ -49,13 +48,15 @@ class Dashboard(W.VBox):
         self.address.observe(lambda change: self._open(change["new"]), names="parameters")
         self._leads_to = ""
         self.stages = {panel.stage: panel(self.state, lazy=lazy, styled=False) for panel in STAGES}
-        # Where the file's own main thing is: nothing in a file answers the hand as attention does.
-        attention = self.stages[AttentionPanel.stage]
-        attention.children = (*attention.children, HandoutButton(self.state))
+        for name, panel in self.stages.items():
+            if name in PICTURED:
+                panel.children = (*panel.children, StageMenu(panel))
+                panel.add_class("vx-pictured")
+        self.files = FilesMenu(self.state)
         self.link = PageLink(self.state, tuple(EXPERIMENTS))
         numbered = [(panel.stage, panel.number) for panel in STAGES]
         self.tour = GuidedTour(self.state, numbered)
-        self.bar = ControlBar(self.state, numbered, self.link, self.tour)
+        self.bar = ControlBar(self.state, numbered, self.link, self.tour, self.files)
         stages = box(*self.stages.values(), classes=["vx-stages"])
         super().__init__([StyleSheet(), self.address, self.bar, stages])
         self.add_class("vx")

@@ -1,4 +1,4 @@
-// Runs in a browser without a window: shows widgets with their own front ends, and makes sheets of what they draw.
+// Runs in an empty document, of a browser without a window or of a frame inside the page: shows widgets with their own front ends, and makes sheets of what they draw.
 
 import { escapeXml, measurer, paint, toSvg } from "../widgets/js/scene.js";
 import { onSheet } from "./arrange.js";

@@ -14,7 +14,19 @@ from typing import Any, Literal
 from explorer.drawing.browser import Browser
 from explorer.esm import as_function, bundle
 
-__all__ = ["Column", "Drawing", "FrontEnd", "Node", "Part", "Row", "Sheet", "Sign", "Words", "draw_sheets"]
+__all__ = [
+    "Column",
+    "Drawing",
+    "FrontEnd",
+    "Node",
+    "Part",
+    "Row",
+    "Sheet",
+    "Sign",
+    "Words",
+    "draw_sheets",
+    "sheets_script",
+]
 
 Format = Literal["png", "svg"]
 
@@ -176,6 +188,24 @@ def draw_sheets(sheets: Sequence[Sheet], language: str, *, scale: float = 2.0) -
     ExplorerError
         ``browser-missing``: there is none; ``browser-failed``: it does not start, or ends too early.
     """
+    with Browser(ratio=scale) as browser:
+        files = browser.evaluate(sheets_script(sheets, language, scale=scale), _SECONDS)
+    return [Drawing(png=base64.b64decode(made.get("png", "")), svg=made.get("svg", "")) for made in files]
+
+
+def sheets_script(sheets: Sequence[Sheet], language: str, *, scale: float = 2.0) -> str:
+    """What draws some sheets in any empty document: one without a window, or a frame inside the page.
+
+    Parameters
+    ----------
+    sheets, language, scale
+        See :func:`draw_sheets`.
+
+    Returns
+    -------
+    str
+        An expression in JavaScript: a promise of each sheet's files, SVG as it is and PNG in base64.
+    """
     job = _Job()
     given = [
         {
@@ -191,9 +221,7 @@ def draw_sheets(sheets: Sequence[Sheet], language: str, *, scale: float = 2.0) -
     ]
     work = {"styles": job.styles, "language": language, "views": job.views, "sheets": given, "scale": scale}
     fronts = ",".join(as_function(module) for module in job.modules)
-    with Browser(ratio=scale) as browser:
-        files = browser.evaluate(f"{_script()}.draw([{fronts}], {json.dumps(work)})", _SECONDS)
-    return [Drawing(png=base64.b64decode(made.get("png", "")), svg=made.get("svg", "")) for made in files]
+    return f"{_script()}.draw([{fronts}], {json.dumps(work)})"
 
 
 @cache

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from explorer.export.button import HandoutButton
 from explorer.export.deck import write_deck
+from explorer.export.files_menu import FilesMenu
 from explorer.export.handout import handout_html, write_handout
 from explorer.export.showing import Showing
+from explorer.export.stage_menu import StageMenu
 from explorer.export.stages import STAGES, StagePicture, draw_stages, save_stages
 
 __all__ = [
     "STAGES",
-    "HandoutButton",
+    "FilesMenu",
     "Showing",
+    "StageMenu",
     "StagePicture",
     "draw_stages",
     "handout_html",

@@ -14,7 +14,7 @@ from comm.base_comm import BaseComm
 from explorer.panels.base import StagePanel
 from explorer.widgets.choice import Choice
 
-__all__ = ["Changes", "Recording", "Snapshot", "forget", "unseen", "varying"]
+__all__ = ["Changes", "Recording", "Snapshot", "forget", "is_unseen", "unseen", "varying"]
 
 #: What every widget shows, by its number: trait to value.
 Snapshot = list[dict[str, Any]]
@@ -73,6 +73,11 @@ def unseen() -> Iterator[None]:
         yield
     finally:
         _UNSEEN.leave()
+
+
+def is_unseen(widget: W.Widget) -> bool:
+    """Whether a widget was made to be on no page."""
+    return isinstance(widget.comm, _Silent)
 
 
 class Recording:

@@ -7,15 +7,15 @@ The page's panels are built beside a state of their own, as for a handout; each 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.drawing import Column, Drawing, Node, Part, Row, Sheet, draw_sheets
+from explorer.drawing import Column, Drawing, Node, Part, Row, Sheet, draw_sheets, sheets_script
 from explorer.drawing.sheets import Format
 from explorer.errors import ExplorerError
-from explorer.export.recording import forget, unseen
+from explorer.export.recording import forget, is_unseen, unseen
 from explorer.export.showing import Showing, model_name, opened, state_of
 from explorer.figures.classification import top_classes
 from explorer.panels.base import StagePanel
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from explorer.labels import Labels
     from explorer.trace import Trace
 
-__all__ = ["STAGES", "StagePicture", "draw_stages", "save_stages"]
+__all__ = ["STAGES", "Draw", "StagePicture", "draw_shown", "draw_stages", "save_stages", "script_of"]
+
+#: What draws sheets in a language.
+Draw = Callable[[Sequence[Sheet], str], list[Drawing]]
 
 #: The stages that there are pictures of, in the page's order.
 STAGES: Sequence[str] = tuple(PICTURED)
@@ -169,9 +172,26 @@ def draw_stages(
 
 
 def draw_shown(
-    showing: Showing, *, sheets: Sequence[Mapping[str, Any]] = ({},), stages: Sequence[str] = STAGES
+    showing: Showing,
+    *,
+    sheets: Sequence[Mapping[str, Any]] = ({},),
+    stages: Sequence[str] = STAGES,
+    draw: Draw | None = None,
 ) -> list[StagePicture]:
-    """The same of a run that is taken together; see :func:`draw_stages`."""
+    """The same of a run that is taken together; see :func:`draw_stages`.
+
+    Parameters
+    ----------
+    showing : Showing
+    sheets, stages
+        See :func:`draw_stages`.
+    draw : callable, optional
+        By default :func:`explorer.drawing.draw_sheets`, in a browser without a window.
+
+    Returns
+    -------
+    list of StagePicture
+    """
     check_stages(stages)
     trace, layer, head = showing.trace, showing.layer, showing.head
     if not 0 <= layer < trace.spec.depth:
@@ -187,13 +207,48 @@ def draw_shown(
             if state.error is not None:
                 raise state.error
             found = [_about(panel, state, trace) for panel in panels]
-            drawings = draw_sheets(_sheets(found, bodies, sheets), showing.language)
+            drawings = (draw or draw_sheets)(_sheets(found, bodies, sheets), showing.language)
         finally:
             forget([*panels, *(view for body in bodies for view in _views(body))])
     each = len(sheets)
     return [
         replace(one, drawings=tuple(drawings[place * each : (place + 1) * each])) for place, one in enumerate(found)
     ]
+
+
+def script_of(panel: StagePanel, *, caption: bool, formats: Sequence[Format]) -> tuple[str, str]:
+    """What draws a stage as it stands on a page: JavaScript for the page itself, and the file's name.
+
+    Parameters
+    ----------
+    panel : StagePanel
+        Built, with something to show.
+    caption : bool
+        Whether it says at its foot what it shows.
+    formats : sequence of {"png", "svg"}
+
+    Returns
+    -------
+    (str, str)
+        See :func:`explorer.drawing.sheets_script`; and the name without its ending.
+
+    Raises
+    ------
+    ValueError
+        If nothing is shown yet.
+    """
+    trace = panel.state.trace
+    if trace is None:
+        raise ValueError("nothing is shown yet")
+    with unseen():
+        body = panel.picture()
+    try:
+        one = _about(panel, panel.state, trace)
+        sheets = _sheets([one], [body], [{"caption": caption, "formats": tuple(formats)}])
+        return sheets_script(sheets, panel.state.language), one.stem
+    finally:
+        # The page keeps its own; what was made for the picture alone goes.
+        forget([view for view in _views(body) if is_unseen(view)])
 
 
 def check_stages(stages: Sequence[str]) -> None:

@@ -44,9 +44,13 @@ class ControlBar(W.VBox):
     link : PageLink
     tour : GuidedTour
         Whose buttons stand in the bar.
+    files : Widget
+        The menu of files.
     """
 
-    def __init__(self, state: ExplorerState, stages: list[tuple[str, int]], link: PageLink, tour: GuidedTour) -> None:
+    def __init__(
+        self, state: ExplorerState, stages: list[tuple[str, int]], link: PageLink, tour: GuidedTour, files: W.Widget
+    ) -> None:
         self.state = state
         self._link = link
         self._stages = stages
@@ -99,7 +103,8 @@ class ControlBar(W.VBox):
         self._teaching.add_class("vx-teach")
 
         self._facts = html("vx-facts")
-        top = box(self._brand, self._nav, link.button, tour.guide, self._teaching, self._language, classes=["vx-top"])
+        buttons = (link.button, files, tour.guide, self._teaching)
+        top = box(self._brand, self._nav, *buttons, self._language, classes=["vx-top"])
         controls = box(
             self._picture,
             self._model,

@@ -135,6 +135,14 @@ class StagePanel(W.VBox):
 
     # -- keeping up ------------------------------------------------------------------------------------------------
 
+    def keep_up(self) -> None:
+        """Bring the stage up to date, whether or not it is in view."""
+        before, self._visible = self._visible, True
+        try:
+            self._update(frozenset())
+        finally:
+            self._visible = before
+
     def _changed(self, changes: frozenset[str]) -> None:
         if "language" in changes or "trace" in changes:
             self._tell()
