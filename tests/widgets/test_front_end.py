@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -13,13 +12,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, expect, sync_playwright
+from playwright.sync_api import Locator, expect
 
 from explorer.figures import Axis, MatrixFigure, Scale, TilesFigure
 from explorer.figures.colors import COLORMAPS
 from explorer.widgets import ChartView, MatrixView, PatchView, TilesView
 from explorer.widgets.chart_view import plotly_library
-from tests.page.browser import launch_browser
 from tests.widgets.front_end import FrontEnd
 
 pytestmark = pytest.mark.xdist_group("front-end")
@@ -28,31 +26,8 @@ HOSTILE = "<img src=x onerror=alert(1)>&amp;"
 SEQUENTIAL = Scale(low=0, high=1, label="attention")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch_browser(playwright, args=["--host-resolver-rules=MAP * ~NOTFOUND"])
-        yield browser
-        browser.close()
-
-
 #: On screens with one pixel a CSS pixel, and with more.
 any_screen = pytest.mark.parametrize("front_end", [1, 1.5, 2], ids=["plain", "between", "hidpi"], indirect=True)
-
-
-@pytest.fixture
-def front_end(request: pytest.FixtureRequest, browser: Browser) -> Iterator[FrontEnd]:
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 900}, device_scale_factor=getattr(request, "param", 1), accept_downloads=True
-    )
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    page.on("dialog", lambda dialog: faults.append(dialog.message))
-    yield FrontEnd(page)
-    context.close()
-    assert faults == []
 
 
 def rgb(stop: str) -> list[int]:

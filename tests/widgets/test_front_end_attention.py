@@ -6,43 +6,22 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import expect
 
 from explorer.interventions import Intervention
 from explorer.trace import Trace
 from explorer.widgets.attention_view import MEAN, ROLLOUT
-from tests.page.browser import launch_browser
 from tests.widgets.attention_page import AttentionPage, opinionated_trace
 from tests.widgets.front_end import FrontEnd
 
 pytestmark = pytest.mark.xdist_group("front-end")
 
 SIZES = {"img_size": 64, "patch_size": 8, "embed_dim": 48, "depth": 3, "num_heads": 3}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch_browser(playwright, args=["--host-resolver-rules=MAP * ~NOTFOUND"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def front_end(browser: Browser) -> Iterator[FrontEnd]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    yield FrontEnd(page)
-    context.close()
-    assert faults == []
 
 
 @pytest.fixture(scope="module")

@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import expect
 
 from explorer.images import encode_image, open_picture
 from explorer.widgets.class_pictures import ClassPictures, PictureClass
 from explorer.widgets.switch_grid import SwitchGrid
-from tests.page.browser import launch_browser
 from tests.widgets.front_end import FrontEnd
 
 pytestmark = pytest.mark.xdist_group("front-end")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch_browser(playwright, args=["--host-resolver-rules=MAP * ~NOTFOUND"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def front_end(browser: Browser) -> Iterator[FrontEnd]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    page.on("dialog", lambda dialog: faults.append(dialog.message))
-    yield FrontEnd(page)
-    context.close()
-    assert faults == []
 
 
 # -- switches ----------------------------------------------------------------------------------------------------------

@@ -10,41 +10,19 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, expect, sync_playwright
+from playwright.sync_api import Locator, expect
 
 from explorer.figures.classification import strips_figure
 from explorer.panels.overview import OverviewPanel
 from explorer.widgets.class_bars import ClassBars, ClassList
 from explorer.widgets.pipeline_view import PipelineView
 from explorer.widgets.strips_view import StripsView
-from tests.page.browser import launch_browser
 from tests.widgets.front_end import FrontEnd
 from tests.widgets.random_model import random_state
 
 pytestmark = pytest.mark.xdist_group("front-end")
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch_browser(playwright, args=["--host-resolver-rules=MAP * ~NOTFOUND"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def front_end(browser: Browser) -> Iterator[FrontEnd]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    page.on("dialog", lambda dialog: faults.append(dialog.message))
-    yield FrontEnd(page)
-    context.close()
-    assert faults == []
 
 
 @pytest.fixture(scope="module")

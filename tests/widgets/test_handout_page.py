@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 import explorer
 from explorer.analysis import rollout
@@ -23,21 +23,12 @@ from explorer.samples import open_sample
 from explorer.texts import text
 from explorer.trace import Trace
 from explorer.widgets._esm import bundle
-from tests.page.browser import launch_browser
 from tests.widgets.attention_page import opinionated_trace
 
 pytestmark = pytest.mark.xdist_group("front-end")
 
 SIZES = {"img_size": 64, "patch_size": 8, "embed_dim": 48, "depth": 3, "num_heads": 3, "num_classes": 9}
 HOSTILE = "<img src=x onerror=alert(1)></script>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch_browser(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
