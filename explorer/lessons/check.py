@@ -21,7 +21,7 @@ class Check:
 
     Parameters
     ----------
-    kind : {"number", "shape", "array"}
+    kind : {"number", "index", "shape", "array"}
     truth : callable
         From the lesson to what is right.
     mistakes : mapping of str to callable

@@ -26,10 +26,16 @@ def _block(lesson: Lesson) -> BlockTrace:
     return lesson.trace.blocks[LAYER]
 
 
-def bare(x: Any, axis: int = -1, ddof: int = 0) -> Any:
+def bare(x: Any, axis: int | None = -1, ddof: int = 0) -> Any:
     """Mean 0 and spread 1, without γ and β."""
     x = np.asarray(x, np.float64)
     return (x - x.mean(axis, keepdims=True)) / np.sqrt(x.var(axis, keepdims=True, ddof=ddof) + 1e-6)
+
+
+def _divided(lesson: Lesson, power: float) -> Any:
+    """(T, D): the tokens without their mean, divided by a power of their variance."""
+    z = _block(lesson).z_in
+    return (z - z.mean(-1, keepdims=True)) / (z.var(-1, keepdims=True) + 1e-6) ** power
 
 
 def _affine(lesson: Lesson, x: Any) -> Any:
@@ -57,6 +63,12 @@ def _raw(lesson: Lesson) -> Any:
     return block.q[HEAD] @ block.k[HEAD].T
 
 
+def _lined_up_with_columns(lesson: Lesson) -> Any:
+    """(T, T): exponentials, each divided by the sum of the row that has its column's number."""
+    exponentials = np.exp(_block(lesson).scores[HEAD].astype(np.float64))
+    return exponentials / exponentials.sum(axis=1)
+
+
 def _spread(lesson: Lesson) -> float:
     """Entropy of what CLS looks at, in nats."""
     row = _block(lesson).attention[HEAD, 0].astype(np.float64)
@@ -72,11 +84,12 @@ _ATTENTION = {
             "no-gamma-beta": lambda lesson: bare(_block(lesson).z_in),
             "no-beta": lambda lesson: bare(_block(lesson).z_in) * _block(lesson).arrays.norm1.weight,
             "n-minus-one": lambda lesson: _affine(lesson, bare(_block(lesson).z_in, ddof=1)),
-            "variance-not-root": lambda lesson: _affine(
-                lesson,
-                (_block(lesson).z_in - _block(lesson).z_in.mean(-1, keepdims=True))
-                / (_block(lesson).z_in.var(-1, keepdims=True) + 1e-6),
+            "variance-not-root": lambda lesson: _affine(lesson, _divided(lesson, 1.0)),
+            "root-of-spread": lambda lesson: _affine(lesson, _divided(lesson, 0.25)),
+            "beta-inside": lambda lesson: (
+                (bare(_block(lesson).z_in) + _block(lesson).arrays.norm1.bias) * _block(lesson).arrays.norm1.weight
             ),
+            "over-everything": lambda lesson: _affine(lesson, bare(_block(lesson).z_in, axis=None)),
         },
     ),
     "attention.query": Check(
@@ -87,8 +100,10 @@ _ATTENTION = {
                 :, HEAD * lesson.trace.spec.head_dim : (HEAD + 1) * lesson.trace.spec.head_dim
             ],
             "key-not-query": lambda lesson: _block(lesson).k[HEAD],
+            "value-not-query": lambda lesson: _block(lesson).v[HEAD],
             "slide-22-order": lambda lesson: _columns(lesson, 3 * HEAD * lesson.trace.spec.head_dim),
             "head-from-one": lambda lesson: _block(lesson).q[HEAD - 1],
+            "head-after": lambda lesson: _block(lesson).q[HEAD + 1],
             "not-normalised": lambda lesson: _block(lesson).arrays.qkv(_block(lesson).z_in)[
                 :, HEAD * lesson.trace.spec.head_dim : (HEAD + 1) * lesson.trace.spec.head_dim
             ],
@@ -102,6 +117,9 @@ _ATTENTION = {
             "not-the-root": lambda lesson: _raw(lesson) / lesson.trace.spec.head_dim,
             "root-of-d": lambda lesson: _raw(lesson) / np.sqrt(lesson.trace.spec.dim),
             "query-and-key": lambda lesson: _block(lesson).scores[HEAD].T,
+            "query-with-query": lambda lesson: (
+                _block(lesson).q[HEAD] @ _block(lesson).q[HEAD].T / np.sqrt(lesson.trace.spec.head_dim)
+            ),
         },
     ),
     "attention.weights": Check(
@@ -112,6 +130,7 @@ _ATTENTION = {
             "softmax-all": lambda lesson: softmax(_block(lesson).scores[HEAD].reshape(1, -1)).reshape(
                 _block(lesson).scores[HEAD].shape
             ),
+            "no-keepdims": _lined_up_with_columns,
             "no-root": lambda lesson: softmax(_raw(lesson)),
             "no-softmax": lambda lesson: _block(lesson).scores[HEAD],
             "not-divided": lambda lesson: np.exp(_block(lesson).scores[HEAD]),
@@ -128,10 +147,11 @@ _ATTENTION = {
             "softmax-axis": lambda lesson: softmax(_block(lesson).scores[HEAD], axis=0) @ _block(lesson).v[HEAD],
             "no-softmax": lambda lesson: _block(lesson).scores[HEAD] @ _block(lesson).v[HEAD],
             "key-not-value": lambda lesson: _block(lesson).attention[HEAD] @ _block(lesson).k[HEAD],
+            "query-not-value": lambda lesson: _block(lesson).attention[HEAD] @ _block(lesson).q[HEAD],
         },
     ),
     "attention.strongest": Check(
-        "number",
+        "index",
         lambda lesson: int(_block(lesson).attention[HEAD, 0].argmax()),
         {
             "seen-by": lambda lesson: int(_block(lesson).attention[HEAD, :, 0].argmax()),
@@ -159,9 +179,9 @@ def _flat_queries(lesson: Lesson) -> Any:
     return join_heads(_block(lesson).q)
 
 
-def _rows_of_head(lesson: Lesson) -> slice:
+def _rows_of_head(lesson: Lesson, head: int = HEAD) -> slice:
     size = lesson.trace.spec.head_dim
-    return slice(HEAD * size, (HEAD + 1) * size)
+    return slice(head * size, (head + 1) * size)
 
 
 def _proj_bias(lesson: Lesson) -> Any:
@@ -169,10 +189,10 @@ def _proj_bias(lesson: Lesson) -> Any:
     return _block(lesson).arrays.proj.bias
 
 
-def _share(lesson: Lesson) -> Any:
+def _share(lesson: Lesson, head: int = HEAD) -> Any:
     """(T, D): what one head adds to MSA."""
     block = _block(lesson)
-    return block.head_outputs[HEAD] @ block.arrays.proj.weight[_rows_of_head(lesson)]
+    return block.head_outputs[head] @ block.arrays.proj.weight[_rows_of_head(lesson, head)]
 
 
 _HEADS = {
@@ -196,6 +216,10 @@ _HEADS = {
             "no-root": lambda lesson: softmax(_block(lesson).q @ _block(lesson).k.transpose(0, 2, 1)),
             "softmax-axis": lambda lesson: softmax(_block(lesson).scores, axis=-2),
             "softmax-heads": lambda lesson: softmax(_block(lesson).scores, axis=0),
+            "root-of-d": lambda lesson: softmax(
+                _block(lesson).scores * np.sqrt(lesson.trace.spec.head_dim / lesson.trace.spec.dim)
+            ),
+            "not-divided": lambda lesson: np.exp(_block(lesson).scores),
             "no-softmax": lambda lesson: _block(lesson).scores,
         },
     ),
@@ -204,7 +228,7 @@ _HEADS = {
         lambda lesson: join_heads(_block(lesson).head_outputs),
         {
             "no-transpose": lambda lesson: _block(lesson).head_outputs.reshape(_block(lesson).z_in.shape),
-            "every-hth": lambda lesson: (
+            "heads-take-turns": lambda lesson: (
                 _block(lesson).head_outputs.transpose(1, 2, 0).reshape(_block(lesson).z_in.shape)
             ),
             "added-up": lambda lesson: _block(lesson).head_outputs.sum(axis=0),
@@ -226,17 +250,18 @@ _HEADS = {
         _share,
         {
             "with-bias": lambda lesson: _share(lesson) + _proj_bias(lesson),
+            "head-from-one": lambda lesson: _share(lesson, HEAD - 1),
             "columns-of-u": lambda lesson: (
                 _block(lesson).head_outputs[HEAD] @ _block(lesson).arrays.proj.weight[:, _rows_of_head(lesson)].T
             ),
         },
     ),
     "heads.self": Check(
-        "number",
+        "index",
         lambda lesson: int(lesson.trace.blocks[-1].attention[:, 0, 0].argmax()),
         {
             "from-one": lambda lesson: int(lesson.trace.blocks[-1].attention[:, 0, 0].argmax()) + 1,
-            "least": lambda lesson: int(lesson.trace.blocks[-1].attention[:, 0, 0].argmin()),
+            "not-the-last-layer": lambda lesson: int(_block(lesson).attention[:, 0, 0].argmax()),
         },
     ),
 }

@@ -96,7 +96,7 @@ _MLP = {
         },
     ),
     "mlp.longest": Check(
-        "number",
+        "index",
         lambda lesson: int(_lengths(lesson, "mlp")[:, 0].argmax()),
         {
             "from-one": lambda lesson: int(_lengths(lesson, "mlp")[:, 0].argmax()) + 1,
@@ -124,6 +124,17 @@ def _logits(lesson: Lesson) -> Any:
     return lesson.trace.output.astype(np.float64)
 
 
+def _last_norm(lesson: Lesson) -> Any:
+    """The layer norm before the head, which the lessons' model has."""
+    return lesson.trace.arrays.norm
+
+
+def _divided_by_variance(lesson: Lesson) -> Any:
+    """(D,): CLS, with its variance where its spread belongs."""
+    cls, norm = lesson.trace.z[-1, 0], _last_norm(lesson)
+    return (cls - cls.mean()) / (cls.var() + 1e-6) * norm.weight + norm.bias
+
+
 def _vectors(lesson: Lesson) -> Any:
     """(n, D): what the head reads of each of the photos."""
     return np.stack([lesson.run(sample=sample).y[0] for sample in GROUPS]).astype(np.float64)
@@ -149,6 +160,8 @@ _CLASSIFICATION = {
             "last-token": lambda lesson: lesson.trace.final_tokens[-1],
             "mean-of-tokens": lambda lesson: lesson.trace.final_tokens.mean(axis=0),
             "no-gamma-beta": lambda lesson: bare(lesson.trace.z[-1, 0]),
+            "no-beta": lambda lesson: bare(lesson.trace.z[-1, 0]) * _last_norm(lesson).weight,
+            "variance-not-root": _divided_by_variance,
             "all-tokens-kept": lambda lesson: lesson.trace.final_tokens,
         },
     ),
@@ -177,7 +190,7 @@ _CLASSIFICATION = {
         {
             "no-softmax": lambda lesson: np.zeros((len(GROUPS), 2)),
             "not-divided": lambda lesson: np.ones((len(GROUPS), 2)),
-            "softmax-axis": lambda lesson: np.full((len(GROUPS), 2), 1 / len(GROUPS)),
+            "softmax-photos": lambda lesson: np.full((len(GROUPS), 2), 1 / len(GROUPS)),
         },
     ),
     "classification.gradient": Check(
@@ -198,10 +211,10 @@ _CLASSIFICATION = {
         },
     ),
     "classification.dimension": Check(
-        "number",
+        "index",
         lambda lesson: int(_terms(lesson).argmax()),
         {
-            "largest-y": lambda lesson: int(np.abs(lesson.trace.y[0]).argmax()),
+            "largest-y": lambda lesson: int(lesson.trace.y[0].argmax()),
             "largest-weight": lambda lesson: int(_head(lesson).weight[:, int(lesson.trace.output.argmax())].argmax()),
         },
     ),

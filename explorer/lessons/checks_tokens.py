@@ -59,6 +59,20 @@ def _other_patch(lesson: Lesson) -> int:
     return col * lesson.trace.grid[1] + row
 
 
+def _cut_at_its_row_and_column(lesson: Lesson) -> Any:
+    """(P²·C,): what lies at the patch's row and column, taken for pixels."""
+    row, col = divmod(PATCH, lesson.trace.grid[1])
+    side = lesson.trace.patch_size
+    return _pixels(lesson)[row : row + side, col : col + side].reshape(-1)
+
+
+def _raw_patches(lesson: Lesson) -> Any:
+    """(N, P²·C): cut from the image that is not normalised."""
+    trace = lesson.trace
+    (rows, cols), side = trace.grid, trace.patch_size
+    return trace.image.reshape(rows, side, cols, side, 3).swapaxes(1, 2).reshape(trace.patches.shape)
+
+
 def _columns_first(lesson: Lesson) -> Any:
     """(N, P²·C): the patches counted column by column."""
     trace = lesson.trace
@@ -88,6 +102,7 @@ _PATCHES = {
             "counts-cls": lambda lesson: lesson.trace.num_tokens,
             "one-side": lambda lesson: lesson.trace.grid[0],
             "pixels": lambda lesson: lesson.trace.image_size**2,
+            "caret": lambda lesson: (lesson.trace.image_size**2 // lesson.trace.patch_size) ^ 2,
         },
     ),
     "patches.length": Check(
@@ -116,6 +131,8 @@ _PATCHES = {
             "from-one": lambda lesson: lesson.trace.patches[PATCH - 1],
             "channels-first": lambda lesson: _channels_first(lesson)[PATCH],
             "columns-of-pixels": lambda lesson: _square(lesson).transpose(1, 0, 2).reshape(-1),
+            "place-in-patches": _cut_at_its_row_and_column,
+            "raw-patches": lambda lesson: _raw_patches(lesson)[PATCH],
         },
     ),
     "patches.all": Check(
@@ -125,6 +142,7 @@ _PATCHES = {
             "no-transpose": lambda lesson: _pixels(lesson).reshape(lesson.trace.patches.shape),
             "columns-first": _columns_first,
             "channels-first": _channels_first,
+            "raw-patches": _raw_patches,
             "patches-not-flat": lambda lesson: lesson.trace.patches.reshape(
                 *lesson.trace.grid, lesson.trace.patch_size, lesson.trace.patch_size, 3
             ),
@@ -288,7 +306,7 @@ _POSITION = {
         },
     ),
     "position.nearest": Check(
-        "number",
+        "index",
         lambda lesson: int(_likeness(lesson).argmax()),
         {
             "itself": lambda lesson: POSITION,

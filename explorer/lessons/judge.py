@@ -45,7 +45,8 @@ def judge(
 
     Parameters
     ----------
-    kind : {"number", "shape", "array"}
+    kind : {"number", "index", "shape", "array"}
+        An index is a number whose size says nothing: of a token, a head, a layer or a dimension.
     answer : object
         Anything at all.
     truth : number, tuple or array
@@ -68,9 +69,14 @@ def judge(
 def _compare(
     kind: str, answer: object, truth: ArrayLike, mistakes: Mapping[str, ArrayLike], tolerance: float
 ) -> Finding:
-    if kind == "number":
+    if kind in ("number", "index"):
         number = read_number(answer)
-        return _odd(number) if isinstance(number, Odd) else _number(number, truth, mistakes, tolerance)
+        if isinstance(number, Odd):
+            return _odd(number)
+        found = _number(number, truth, mistakes, tolerance)
+        if kind == "index" and found.key in _SIZES:
+            return Finding(False, "wrong.index", {"value": plain_number(number)})
+        return found
     if kind == "shape":
         shape = read_shape(answer)
         return _odd(shape) if isinstance(shape, Odd) else _shape(shape, truth, mistakes)
@@ -91,6 +97,10 @@ def _odd(odd: Odd) -> Finding:
 
 
 # -- numbers -------------------------------------------------------------------------------------------------------
+
+
+#: What is said of the size of a number.
+_SIZES = frozenset({"wrong.sign", "wrong.one-off", "wrong.small", "wrong.large"})
 
 
 def _number(given: float, truth: object, mistakes: Mapping[str, object], tolerance: float) -> Finding:
@@ -154,15 +164,16 @@ def _array(given: Floats, truth: Floats, mistakes: Mapping[str, object], toleran
         return one.shape == other.shape and bool((np.abs(one - other) <= tolerance * reach).all())
 
     if equal(given, truth):
-        return Finding(
-            True,
-            "right.array",
-            {"shape": str(truth.shape), "difference": difference(float(np.abs(given - truth).max(initial=0.0)))},
-        )
+        off = float(np.abs(given - truth).max(initial=0.0))
+        if off == 0.0:
+            return Finding(True, "right.array-exact", {"shape": str(truth.shape)})
+        return Finding(True, "right.array", {"shape": str(truth.shape), "difference": difference(off)})
     for key, wrong in mistakes.items():
         if equal(given, np.asarray(wrong, np.float64)):
             return Finding(False, f"mistake.{key}")
     if given.ndim == 2 and equal(given.T, truth):
+        if given.shape == truth.shape:
+            return Finding(False, "wrong.transposed-square")
         return Finding(False, "wrong.transposed", {"shape": str(given.shape), "wanted": str(truth.shape)})
     if given.shape != truth.shape:
         return _other_shape(
@@ -175,6 +186,8 @@ def _other_shape(given: Floats, truth: Floats, right_numbers: bool) -> Finding:
     shapes: dict[str, MessageValue] = {"shape": str(given.shape), "wanted": str(truth.shape)}
     if right_numbers:
         return Finding(False, "wrong.reshape", shapes)
+    if given.ndim == 0:
+        return Finding(False, "wrong.single", shapes)
     if given.ndim != truth.ndim:
         return Finding(False, "wrong.array-axes", {**shapes, "given": given.ndim, "axes": truth.ndim})
     if sorted(given.shape) == sorted(truth.shape):

@@ -33,7 +33,7 @@ def test_truth_is_right_in_every_guise(name: str) -> None:
     truth = CHECKS[name].truth(LESSON)
     if CHECKS[name].kind == "shape":
         guises: list[Any] = [truth, list(truth), np.array(truth), torch.Size(truth)]
-    elif CHECKS[name].kind == "number":
+    elif CHECKS[name].kind in ("number", "index"):
         guises = [truth, float(truth), np.array([[truth]]), str(truth), f" {truth:,} ", torch.tensor(float(truth))]
     else:
         values = np.asarray(truth)
@@ -177,6 +177,21 @@ def test_whole_numbers_that_are_one_off_are_told_so() -> None:
     assert judge("number", 6400, 64, {}).key == "wrong.large"
 
 
+def test_of_the_number_of_a_thing_no_size_is_told() -> None:
+    for given in (35, 65, -64, 6400):
+        found = judge("index", given, 64, {"from-one": 0})
+        assert (found.right, found.key) == (False, "wrong.index")
+    assert judge("index", 64, 64, {}).right is True
+    assert judge("index", 0, 64, {"from-one": 0}).key == "mistake.from-one"
+
+
+def test_a_square_that_is_transposed_is_not_told_its_shape() -> None:
+    truth = np.arange(9.0).reshape(3, 3)
+    assert judge("array", truth.T, truth, {}).key == "wrong.transposed-square"
+    assert judge("array", truth, truth, {}).key == "right.array-exact"
+    assert judge("array", truth + 1e-6, truth, {}).key == "right.array"
+
+
 def array_cases() -> dict[str, Any]:
     truth = np.arange(12.0).reshape(3, 4) - 3.7
     one = truth.copy()
@@ -187,6 +202,7 @@ def array_cases() -> dict[str, Any]:
         "wrong.transposed": truth.T,
         "wrong.reshape": truth.reshape(-1),
         "wrong.array-axes": truth[0],
+        "wrong.single": 0.5,
         "wrong.array-order": np.zeros((4, 3)),
         "wrong.array-axis": np.concatenate([truth, truth]),
         "wrong.zeros": np.zeros((3, 4)),

@@ -3,7 +3,7 @@
 #
 # *Slides 19 to 23 · about 25 minutes · [日本語](../ja/4-attention.ipynb)*
 #
-# Now the tokens begin to speak to each other. In every layer each token asks all others a question, and takes a mixture of their answers. You will follow one head of one layer from its input to its output: five small steps, each a line or two.
+# Now the tokens begin to speak to each other. In every layer each token asks all tokens a question, itself included, and takes a mixture of their answers. You will follow one head of one layer from its input to its output: five small steps of one to three lines.
 
 # %%
 import numpy as np
@@ -150,7 +150,7 @@ check("attention.output", output)
 # %% [markdown]
 # ## 6. See it
 #
-# The stage below opens the same layer and head, step by step. Pick another token on the photo, walk through the steps, and click on any number to see how it came about.
+# The stage below opens the same layer and head, step by step. (It counts both from 1, so it says layer 4 and head 3.) Pick another token on the photo, walk through the steps, and click on any number to see how it came about.
 
 # %%
 stage("encoder", layer=3, head=2, token=0)

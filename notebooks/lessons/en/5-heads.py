@@ -126,7 +126,7 @@ stage("attention", layer=3, head=2)
 # %% [markdown]
 # ## Exercises
 #
-# **Exercise 1.** "Joined, then times 𝑼ₘₛₐ" can also be read as a sum: every head meets its own rows of 𝑼ₘₛₐ, and the results are added. Work out what head 2 alone adds to MSA, shape (T, D), without the bias. (Its places in the joined vector are 64 to 95.)
+# **Exercise 1.** "Joined, then times 𝑼ₘₛₐ" can also be read as a sum: every head meets its own rows of 𝑼ₘₛₐ, and the results are added. Work out what head 2 alone adds to MSA, shape (T, D), without the bias. (In the joined vector it has the indices 64 to 95, counted from 0.)
 
 # %% tags=["answer"]
 share = ...
@@ -143,7 +143,7 @@ check("heads.share", share)
 # </details>
 
 # %% [markdown]
-# **Exercise 2.** In the last layer, in which head does CLS look at itself the most? Give the number of the head, counted from 0.
+# **Exercise 2.** In the last layer, in which head is the weight that CLS gives to itself the largest? Give the number of the head, counted from 0.
 
 # %% tags=["answer"]
 own = ...
@@ -161,7 +161,7 @@ check("heads.self", own)
 # %% [markdown]
 # ## What you have seen
 #
-# - h heads share the D dimensions: Dₕ = D / h for each. More heads, but not more weights.
+# - h heads share the D dimensions: Dₕ = D / h for each. More heads, but not more numbers to learn.
 # - Each head has its own attention matrix; only 𝑼ₘₛₐ mixes what they found.
 # - Because it is a sum in the end, one can ask what each head adds.
 #

@@ -3,7 +3,7 @@
 #
 # *Slide 27 · about 25 minutes · [日本語](../ja/7-classification.ipynb)*
 #
-# At the end of the encoder one vector decides: CLS. You will take it from there to the probabilities of the classes. Then you will do what slide 27 calls fine-tuning, as small as it can be: take the head off, put on a new one that is all zeros, and train it, by hand.
+# At the end of the encoder one vector decides: CLS. You will take it from there to the probabilities of the classes. Then you will do what slide 27 calls fine-tuning, as small as it can be: take the head off, put on a new one that is all zeros, and train it in a few lines of NumPy.
 
 # %%
 import numpy as np
@@ -117,7 +117,7 @@ print("X", X.shape, " Y", Y.shape)
 # %% [markdown]
 # Slide 27 initialises the new layer with **zeros**.
 #
-# **Your turn.** With W = 0 and no bias yet, what probabilities P does the head give to the six photos? Shape (6, 2).
+# **Your turn.** With a new matrix of zeros (leave `W` as it is) and no bias yet, what probabilities P does the head give to the six photos? Shape (6, 2).
 
 # %% tags=["answer"]
 P = ...
@@ -135,7 +135,7 @@ check("classification.start", P)
 # </details>
 
 # %% [markdown]
-# Training goes downhill on the cross-entropy. Its slope with respect to W is simple: 𝑿ᵀ(𝑷 − 𝒀)/n, for n photos.
+# Training goes downhill on the cross-entropy. The cross-entropy of a photo is −log of the probability that its right class gets. Its slope with respect to the new matrix is simple: 𝑿ᵀ(𝑷 − 𝒀)/n, for n photos.
 #
 # **Your turn.** The slope at the start, shape (D, 2).
 
@@ -154,7 +154,7 @@ check("classification.gradient", slope)
 # </details>
 
 # %% [markdown]
-# Now the whole training: 50 small steps down that slope.
+# Now the whole training: 50 small steps down that slope, and down that of the bias. (At step 0 all probabilities are equal; `argmax` then takes the first class.)
 
 # %%
 W_new, b_new = np.zeros((192, 2)), np.zeros(2)
@@ -165,8 +165,9 @@ for step in range(51):
     if step % 10 == 0:
         loss = -np.log((shares * Y).sum(axis=1)).mean()
         print(f"step {step:2}  loss {loss:.4f}  right {(shares.argmax(1) == Y.argmax(1)).sum()} of 6")
-    W_new -= 0.02 * X.T @ (shares - Y) / 6
-    b_new -= 0.02 * (shares - Y).mean(axis=0)
+    if step < 50:
+        W_new -= 0.02 * X.T @ (shares - Y) / 6
+        b_new -= 0.02 * (shares - Y).mean(axis=0)
 
 # %% [markdown]
 # It learned its six photos. Whether it can tell others, six photos cannot say: try the experiment "A new head" of the page, `stage("experiments")`, with pictures of your own. It leaves each picture out once and asks about it.

@@ -9,6 +9,7 @@
 
 # %%
 import numpy as np
+from PIL import Image
 
 from explorer.lessons import begin, check, predict, rerun, stage
 
@@ -35,6 +36,7 @@ image = trace.image
 P = trace.patch_size
 print("image", image.shape, image.dtype, image.min(), image.max())
 print("P =", P)
+Image.fromarray(image).resize((256, 256))
 
 # %% [markdown]
 # **やってみよう。** パッチの数Nはいくつでしょうか。
