@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from explorer.export import FilesMenu
 from explorer.interventions import Intervention
 from explorer.panels.bar import ControlBar
 from explorer.panels.page_link import PageLink
@@ -15,7 +16,7 @@ from tests.standins import Answerer
 @pytest.fixture
 def bar(state: ExplorerState) -> ControlBar:
     stages = [("overview", 0), ("patches", 1)]
-    return ControlBar(state, stages, PageLink(state), GuidedTour(state, stages))
+    return ControlBar(state, stages, PageLink(state), GuidedTour(state, stages), FilesMenu(state))
 
 
 def labels(widget: object) -> list[str]:
