@@ -85,9 +85,11 @@ class StepView:
         self.index.add_class("vx-encoder-index")
         self.table = html("vx-worked-sum", "vx-encoder-table")
         one = box(self.one_title, self.which, self.index, self.table, classes=["vx-encoder-one"])
+        # Why scores are divided by √D_h is asked more often than what one of them is.
+        side = (self.facts, one) if step == "scores" else (one, self.facts)
         self.box = box(
             self.head,
-            box(self.drawing, box(one, self.facts, classes=["vx-encoder-side"]), classes=["vx-encoder-columns"]),
+            box(self.drawing, box(*side, classes=["vx-encoder-side"]), classes=["vx-encoder-columns"]),
             classes=["vx-encoder-step", f"vx-encoder-step-{step}"],
         )
         self.views: list[Any] = []

@@ -156,12 +156,12 @@ def step_facts(panel: EncoderPanel, step: str, row: BlockTrace, head: int) -> st
             total = float(attention.astype(np.float64).sum())
             said.append(say("row-sum", tokens=tokens, total=f"{total:.6f}"))
         # What a token brings is its share times the length of its value.
-        weight = attention if step == "softmax" else attention * np.linalg.norm(row.v[head], axis=1)
-        best = np.argsort(-weight, kind="stable")[:4].tolist()
-        names = [
-            say("most-item", token=_short(panel, token), weight=f"{100 * attention[token]:.1f} %") for token in best
-        ]
-        said.append(say("most-from", names=("、" if panel.state.language == "ja" else ", ").join(names)))
+        brought = attention if step == "softmax" else attention * np.linalg.norm(row.v[head], axis=1)
+        brought = brought / (float(brought.sum()) or 1.0)
+        best = np.argsort(-brought, kind="stable")[:4].tolist()
+        names = [say("most-item", token=_short(panel, token), weight=f"{100 * brought[token]:.1f} %") for token in best]
+        key = "most-from" if step == "softmax" else "most-brought"
+        said.append(say(key, names=("、" if panel.state.language == "ja" else ", ").join(names)))
         if head in row.trace.intervention.masked_in(row.layer):
             said.append(say("head-off"))
     if step in {"residual1", "residual2"}:

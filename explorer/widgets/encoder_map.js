@@ -90,7 +90,12 @@ function render({ model, el }) {
       button.title = `${step + 1}. ${name}`;
       button.setAttribute("aria-label", button.title);
       button.style.gridColumn = String(step + (step < FIRST ? 2 : 3));
-      button.addEventListener("click", () => go(step));
+      button.addEventListener("click", () => {
+        go(step);
+        // On a small screen the step begins below it: who clicks here wants to see it.
+        const walk = root.closest(".vx-stage")?.querySelector(".vx-encoder-walk");
+        if (!model.get("every") && walk?.getBoundingClientRect().top > 0.6 * window.innerHeight) walk.scrollIntoView({ block: "start" });
+      });
       return button;
     });
     const end = (text, column) => {
@@ -141,8 +146,12 @@ function render({ model, el }) {
     });
     const names = model.get("steps");
     if (!names.length) return;
+    const held = document.activeElement;
     back.disabled = every || step === 0;
     next.disabled = every || step === names.length - 1;
+    // A disabled button hears no keys: at either end the arrow keys go on from the other one.
+    if (held === next && next.disabled) back.focus({ preventScroll: true });
+    else if (held === back && back.disabled) next.focus({ preventScroll: true });
     written(where, every ? model.get("words").every : `${step + 1} / ${names.length}  ${names[step].name}`);
   }
 

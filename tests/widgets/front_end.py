@@ -69,7 +69,7 @@ class FrontEnd:
 
     def mount(self, name: str, widget: Any, width: int = 700) -> Locator:
         """Render a widget, with the state that it has now."""
-        source, css = str(widget._esm), str(widget._css)
+        source, css = str(widget._esm), str(getattr(widget, "_css", ""))
         arguments = [name, _state(widget), source, css, width]
         self.page.evaluate("(given) => mount(...given)", arguments)
         return self.page.locator(f"#{name}")

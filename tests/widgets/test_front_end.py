@@ -18,6 +18,7 @@ from explorer.figures import Axis, MatrixFigure, Scale, TilesFigure
 from explorer.figures.colors import COLORMAPS
 from explorer.widgets import ChartView, MatrixView, PatchView, TilesView
 from explorer.widgets.chart_view import plotly_library
+from explorer.widgets.encoder_map import EncoderMap
 from tests.widgets.front_end import FrontEnd
 
 pytestmark = pytest.mark.xdist_group("front-end")
@@ -436,6 +437,21 @@ def test_charts_share_one_library_that_one_of_them_asked_for(front_end: FrontEnd
     box = one.locator(".vxw-plot").bounding_box()
     assert box is not None
     assert Image.open(io.BytesIO(data)).width == 2 * int(box["width"])
+
+
+def test_arrow_keys_lead_back_from_the_last_step(front_end: FrontEnd) -> None:
+    words = dict.fromkeys(("input", "output", "layers", "layer", "steps", "zIn", "zMid", "zOut", "msa", "mlp"), "·")
+    stepper = EncoderMap(part="stepper")
+    steps = [{"symbol": "LN", "name": "norm"}, {"symbol": "+", "name": "sum"}]
+    stepper.show(layers=2, steps=steps, words=words | {"back": "Back", "next": "Next", "every": "all"})
+    widget = front_end.mount("s", stepper)
+    widget.get_by_role("button", name="Next").click()
+    # The button that was pressed is disabled now, and hears no keys.
+    expect(widget.get_by_role("button", name="Next")).to_be_disabled()
+    front_end.page.keyboard.press("ArrowLeft")
+    expect(widget.locator(".vx-encmap-where")).to_contain_text("1 / 2")
+    front_end.page.keyboard.press("ArrowRight")
+    assert front_end.get("s", "step") == 1
 
 
 def test_a_mark_in_a_chart_moves_alone(front_end: FrontEnd) -> None:
