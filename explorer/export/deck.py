@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["SLIDE_SHEET", "deck_bytes", "write_deck"]
 
 #: The sheet that a slide's picture is drawn on: as wide as the slide within its margins.
-SLIDE_SHEET: Mapping[str, Any] = {"width": 1280, "height": 571, "margin": 0, "caption": False, "formats": ("png",)}
+SLIDE_SHEET: Mapping[str, Any] = {"width": 1280, "height": 585, "margin": 0, "caption": False, "formats": ("png",)}
 
 # Inches.
 _WIDE, _HIGH = 13.333, 7.5
 _LEFT, _ACROSS = 0.5, 12.333
-_PICTURE_TOP, _FOOT = 1.5, 7.05
+_PICTURE_TOP, _FOOT = 1.43, 7.08
 _PHOTO = 5.6
 
 _INK, _MUTED, _ACCENT = "131C2E", "526077", "C4006A"
@@ -211,9 +211,9 @@ class _Deck:
         self._place(slide.shapes.title, _LEFT, 0.22, _ACROSS, 0.6, anchor="middle")
         heading = [(f"{one.number}  ", 30, True, _ACCENT), (one.name, 30, True, _INK)]
         self._write(slide.shapes.title.text_frame, [heading])
-        self._text(slide, [[(one.sentence, _size_of(one.sentence), False, _MUTED)]], _LEFT, 0.8, _ACROSS, 0.66)
+        self._text(slide, [[(one.sentence, _size_of(one.sentence), False, _MUTED)]], _LEFT, 0.78, _ACROSS, 0.64)
         self._picture(slide, one.drawings[-1].png, (_LEFT, _PICTURE_TOP, _ACROSS), f"{one.name}: {one.sentence}")
-        self._text(slide, [[(one.caption, 11, False, _MUTED)]], _LEFT, _FOOT, _ACROSS, 0.34)
+        self._text(slide, [[(one.caption, 12, False, _MUTED)]], _LEFT, _FOOT, _ACROSS, 0.34)
 
     def saved(self) -> bytes:
         self._file.core_properties.title = "ViT Explorer"

@@ -62,9 +62,10 @@ class AttentionPanel(StagePanel):
         def part(name: str, width: int) -> Part:
             return Part(view, width=width, select=f".vxw-attention-{name}", state=view.still())
 
+        # The matrix decides how high all is: larger, it would make every letter smaller.
         # A wall of many layers and few heads would be so high that all else became small.
         wall = max(200, min(320, 60 + 380 * view.run["heads"] // view.run["layers"]))
-        return Row([part("photo", 350), part("matrix", 390), part("wall", wall)], gap=32)
+        return Row([part("photo", 350), part("matrix", 330), part("wall", wall)], gap=32)
 
     def refresh(self, trace: Trace, changes: frozenset[str]) -> None:
         """Bring the view to what the state says."""

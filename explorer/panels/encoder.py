@@ -143,8 +143,10 @@ class EncoderPanel(StagePanel):
         if trace is None:
             raise ValueError("nothing is shown yet")
         row = open_layer(trace, self.state.layer, self.state.token)
-        halves = Row([Part(view, width=490) for view in layer_flows(self, row, self.head)], gap=48)
-        return Column([halves, Words(text=self.say("whole-words"), width=1028, quiet=True)], gap=14)
+        attention, mlp = (Part(view, width=490) for view in layer_flows(self, row, self.head))
+        # Below the shorter half: letters are the larger, the less high it all is.
+        words = Words(text=self.say("whole-words"), width=490, quiet=True)
+        return Row([Column([attention, words], gap=14), mlp], gap=48)
 
     # -- for the steps ---------------------------------------------------------------------------------------------
 

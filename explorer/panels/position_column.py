@@ -253,7 +253,7 @@ class TableColumn:
             # Of a table with more places than dimensions the height is what counts.
             flat = self._table.figure is not None and self._table.figure.aspect == "equal"
             return Part(view, width=320, state={"max_size": 320 if flat else 200, "selected_col": -1})
-        return Part(view, width=320, title="", state={"max_size": 210} if row == "one" else {"max_tile": 34})
+        return Part(view, width=320, title="", state={"max_size": 142} if row == "one" else {"max_tile": 34})
 
     def linked(self) -> list[tuple[W.Widget, str, list[int]]]:
         """Views that mark the picked place, with the trait that says it and its value for each place of the grid."""
