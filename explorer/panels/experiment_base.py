@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import ipywidgets as W
 import numpy as np
@@ -20,9 +20,6 @@ from explorer.texts import catalogue, error_text, text
 from explorer.trace import Trace
 from explorer.tracer import TraceRequest
 from explorer.widgets.choice import Choice
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Experiment", "ExperimentPanel", "button"]
 
@@ -237,6 +234,7 @@ class ExperimentPanel(W.VBox):
             wanted = self.experiment(trace)
         except ExplorerError as error:
             self._fail(error)
+            self._mark_stale()
             return
         if wanted is None:
             self.stop()
@@ -312,6 +310,7 @@ class ExperimentPanel(W.VBox):
     def _failed(self, error: BaseException) -> None:
         self._running = False
         self._hide_progress()
+        self._mark_stale()
         self._failed_part(error)
 
     def _failed_part(self, error: BaseException) -> None:
@@ -330,11 +329,13 @@ class ExperimentPanel(W.VBox):
         self._cancel_parts()
         self.stop()
         self._fail(None)
+        self._mark_stale()
+        self.result = self.result if self.automatic else None
+
+    def _mark_stale(self) -> None:
+        """What is still shown is not what was asked for: it stays, pale, until that is there; the page does not jump."""
         if self.automatic:
-            # What was shown stays, pale, until the new result is there: the page does not jump.
             self._body.add_class("vx-is-stale")
-        else:
-            self.result = None
 
     def _show_progress(self, done: int, total: int) -> None:
         if self._running:

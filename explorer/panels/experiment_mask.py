@@ -67,7 +67,7 @@ class MaskPanel(ExperimentPanel):
         self._switches.add_class("vx-mask-switches")
         self.listen(self._switches, "off", lambda _: self.changed())
         self._answers = {key: html("vx-answer-cell", f"vx-mask-{key}") for key in ("before", "after")}
-        self._verdict = html("vx-fact", "vx-verdict", "vx-mask-verdict")
+        self._verdict = html("vx-fact", "vx-verdict", "vx-mask-verdict", "vx-fades")
         self._hand = box(
             self.controls(self._how, self._invert),
             box(

@@ -135,7 +135,9 @@ class ShufflePanel(ExperimentPanel):
         verdict = self.verdict(result.original, result.shuffled) if moved else self.say("nothing-moved")
         self._verdicts["with"].value = f"<p>{escape(verdict)}</p>"
         largest = {"tokens": difference(result.largest_difference)}
-        if own is None:
+        if not moved:
+            said = self.say("nothing-moved")
+        elif own is None:
             said = self.say("verdict-without-no-classes", **largest)
         else:
             said = self.say("verdict-without", **largest, logits=difference(result.largest_logit_difference))

@@ -184,9 +184,12 @@ def test_nothing_left_to_see_is_told_in_a_sentence(state: ExplorerState, how: st
     panel._turn_over()
     settled(state)
     assert "All patches are blanked" in panel._failure.value
+    # The answers that are still shown are pale: they are not those of what is blanked now.
+    assert "vx-is-stale" in panel._body._dom_classes
     panel._press(3)
     settled(state)
     assert panel._failure.value == ""
+    assert "vx-is-stale" not in panel._body._dom_classes
 
 
 def test_no_head_left_to_look_with_is_told_in_a_sentence(state: ExplorerState) -> None:
@@ -194,6 +197,7 @@ def test_no_head_left_to_look_with_is_told_in_a_sentence(state: ExplorerState) -
     panel._switches.off = [[layer, head] for layer in range(2) for head in range(2)]
     settled(state)
     assert "All heads of all layers are off" in panel._failure.value
+    assert "vx-is-stale" in panel._body._dom_classes
 
 
 def test_another_grid_forgets_what_was_blanked(state: ExplorerState) -> None:
