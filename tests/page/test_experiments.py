@@ -165,16 +165,61 @@ def test_an_untrained_twin_stands_beside(page: Page) -> None:
 # -- the frame --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [1280, 1920])
-@pytest.mark.parametrize("experiment", ["shuffle", "swap", "sizes", "models"])
-def test_both_languages_without_a_cut_label(open_page: Callable[..., Page], experiment: str, width: int) -> None:
-    page = open_page("?lang=ja", viewport={"width": width, "height": 1080 if width > 1500 else 800})
-    section = stage(page, experiment, "ja")
-    expect(section.locator("h3").first).to_have_text(text(f"experiment-{experiment}.title", "ja"))
-    expect(section.locator("table").first).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    cut = section.evaluate(
-        "(root) => [...root.querySelectorAll('button, .vx-segment, th, h3, h4')]"
-        ".filter((one) => one.offsetParent && one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent)"
+#: What has to be on a projector's screen at once: what was changed, what came of it, and both answers.
+SEEN = {
+    "shuffle": (".vx-shuffle-photo-after canvas", ".vx-shuffle-with-after table", ".vx-shuffle-verdict-with"),
+    "swap": (".vx-swap-before table", ".vx-swap-after table", ".vx-swap-verdict"),
+    "sizes": ("table.vx-sizes",),
+    "mask": (".vx-mask-photo canvas", ".vx-mask-verdict", ".vx-mask-before table", ".vx-mask-after table"),
+    "lens": (".vx-lens-map canvas", ".vx-lens-verdict", ".vx-lens-answer table"),
+    "ways": (".vx-ways-maps canvas", ".vx-effects-verdict"),
+    "head": (".vx-class-name", ".vxw-chart", ".vx-head-verdict"),
+    "models": (".vx-models-one table", ".vx-models-other table", ".vx-models-verdict"),
+}
+
+
+def fits(section: Locator, name: str) -> bool:
+    """Whether it is on a screen of 800 pixels, when the choice of experiments stands below the bar."""
+    for css in SEEN[name]:
+        expect(section.locator(css).first).to_be_visible()
+    bottom = section.locator(", ".join(SEEN[name])).evaluate_all(
+        """(places) => {
+            const top = document.querySelector(".vx-experiment-choice").getBoundingClientRect().top;
+            const bar = document.querySelector(".vx-bar").getBoundingClientRect().height;
+            return Math.max(...places.map((one) => one.getBoundingClientRect().bottom)) - top + bar;
+        }"""
     )
-    assert cut == []
+    return float(bottom) <= 800
+
+
+def test_each_fits_a_projector(open_page: Callable[..., Page]) -> None:
+    page = open_page(viewport={"width": 1280, "height": 800})
+    for name in SEEN:
+        section = stage(page, name)
+        if name in {"ways", "head"}:
+            section.locator(".vx-experiment-run").click()
+        assert fits(section, name), name
+        if name == "shuffle":
+            # What says so lies over the page below the bar: a single line, with its button.
+            section.locator(".vx-experiment-everywhere input").last.check(force=True)
+            note = page.locator(".vx-changed-run")
+            expect(note.get_by_role("button")).to_be_visible()
+            assert note.evaluate("(one) => one.getBoundingClientRect().height") <= 40
+            note.get_by_role("button").click()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
+def test_both_languages_without_a_cut_label(open_page: Callable[..., Page], width: int, height: int) -> None:
+    page = open_page("?lang=ja", viewport={"width": width, "height": height})
+    for name in SEEN:
+        section = stage(page, name, "ja")
+        expect(section.locator("h3").first).to_have_text(text(f"experiment-{name}.title", "ja"))
+        if name in {"ways", "head"}:
+            section.locator(".vx-experiment-run").click()
+        assert fits(section, name) or width > 1280, name
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        cut = section.evaluate(
+            "(root) => [...root.querySelectorAll('button, .vx-segment, th, h3, h4')]"
+            ".filter((one) => one.offsetParent && one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent)"
+        )
+        assert cut == [], name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -225,47 +224,3 @@ def test_pictures_are_dropped_and_pasted_into_a_class(page: Page) -> None:
         expect(card.locator("img")).to_have_count(count)
     # The page's own picture is still the one that it was.
     assert page.locator(".vx-picture-photo").get_attribute("src") == before
-
-
-# -- all of them -------------------------------------------------------------------------------------------------------
-
-#: What has to be on the screen, for an experiment to be shown from a desk: what came of it, and the answers.
-SEEN = {
-    "shuffle": (".vx-shuffle-photo-after canvas", ".vx-shuffle-with-after table", ".vx-shuffle-verdict-with"),
-    "swap": (".vx-swap-before table", ".vx-swap-after table", ".vx-swap-verdict"),
-    "sizes": ("table.vx-sizes",),
-    "mask": (".vx-mask-photo canvas", ".vx-mask-verdict", ".vx-mask-before table", ".vx-mask-after table"),
-    "lens": (".vx-lens-map canvas", ".vx-lens-verdict", ".vx-lens-answer table"),
-    "ways": (".vx-ways-maps canvas", ".vx-effects-verdict"),
-    "head": (".vx-class-name", ".vxw-chart", ".vx-head-verdict"),
-    "models": (".vx-models-one table", ".vx-models-other table", ".vx-models-verdict"),
-}
-
-
-def test_each_fits_a_projector(open_page: Callable[..., Page]) -> None:
-    page = open_page(viewport={"width": 1280, "height": 800})
-    for language in ("en", "ja"):
-        if language == "ja":
-            page.locator(".vx-language").get_by_role("radio", name="日本語").check(force=True)
-            wait_ready(page)
-        for name, wanted in SEEN.items():
-            section = stage(page, name, language)
-            if name in {"ways", "head"} and language == "en":
-                section.locator(".vx-experiment-run").click()
-            for css in wanted:
-                expect(section.locator(css).first).to_be_visible()
-            low = section.locator(", ".join(wanted)).evaluate_all(
-                """(places) => {
-                    const top = document.querySelector(".vx-experiment-choice").getBoundingClientRect().top;
-                    const bar = document.querySelector(".vx-bar").getBoundingClientRect().height;
-                    return Math.max(...places.map((one) => one.getBoundingClientRect().bottom)) - top + bar;
-                }"""
-            )
-            assert low <= 800, (language, name)
-            if name == "shuffle":
-                # What says so lies over the page below the bar: a single line, with its button.
-                section.locator(".vx-experiment-everywhere input").last.check(force=True)
-                note = page.locator(".vx-changed-run")
-                expect(note.get_by_role("button")).to_be_visible()
-                assert note.evaluate("(one) => one.getBoundingClientRect().height") <= 40
-                note.get_by_role("button").click()
