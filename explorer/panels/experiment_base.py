@@ -333,7 +333,7 @@ class ExperimentPanel(W.VBox):
         self.result = self.result if self.automatic else None
 
     def _mark_stale(self) -> None:
-        """What is still shown is not what was asked for: it stays, pale, until that is there; the page does not jump."""
+        """What is still shown is not what was asked for: it stays, pale, and the page does not jump."""
         if self.automatic:
             self._body.add_class("vx-is-stale")
 
