@@ -6,9 +6,10 @@ In a checkout they lie beside the package (``assets/``, ``notebooks/``), in an i
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
-__all__ = ["assets_path", "notebooks_path", "templates_path"]
+__all__ = ["assets_path", "notebooks_path", "page_style", "templates_path"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -46,6 +47,24 @@ def notebooks_path(*parts: str) -> Path:
 def templates_path() -> Path:
     """Folder that Voilà searches as one more of Jupyter's data folders: it holds our page's template."""
     return _PACKAGE / "page"
+
+
+@cache
+def page_style(*, stages: bool = True) -> str:
+    """The page's style sheets in the order in which they apply: colours and letters, the page's parts, the stages.
+
+    Parameters
+    ----------
+    stages : bool
+        With those of the single stages.
+
+    Returns
+    -------
+    str
+    """
+    folder = _PACKAGE / "widgets"
+    patterns = ["explorer.css", "page_*.css", *(["stage_*.css"] if stages else [])]
+    return "\n".join(path.read_text("utf-8") for pattern in patterns for path in sorted(folder.glob(pattern)))
 
 
 def _folder(name: str) -> Path:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from explorer.drawing.browser import Browser
 from explorer.esm import as_function, bundle
+from explorer.resources import page_style
 
 __all__ = [
     "Column",
@@ -229,18 +230,12 @@ def _script() -> str:
     return as_function(bundle("drawing/sheets.js", _PACKAGE))
 
 
-@cache
-def _page_style() -> str:
-    """The page's colours and letters."""
-    return (_PACKAGE / "widgets" / "explorer.css").read_text("utf-8")
-
-
 class _Job:
     """Collects views, modules and style sheets, each once."""
 
     def __init__(self) -> None:
         self.modules: list[str] = []
-        self.styles: list[str] = [_page_style()]
+        self.styles: list[str] = [page_style(stages=False)]
         self.views: list[dict[str, Any]] = []
         self._known: dict[int, int] = {}
         self._kept: list[Part] = []

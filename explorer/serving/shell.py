@@ -13,6 +13,7 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 
+from explorer.resources import page_style
 from explorer.texts import LANGUAGES, catalogue, text
 
 __all__ = ["STAGES", "choose_language", "shell_html"]
@@ -124,8 +125,4 @@ def _messages() -> dict[str, dict[str, str]]:
 @cache
 def _style() -> str:
     """The dashboard's own style sheet, so that the shell looks like it before any widget has come."""
-    widgets = files("explorer") / "widgets"
-    names = sorted(entry.name for entry in widgets.iterdir() if entry.name.endswith(".css"))
-    first = [name for name in names if name == "explorer.css"]
-    rest = [name for name in names if name.startswith("stage_")]
-    return "\n".join((widgets / name).read_text("utf-8") for name in [*first, *rest]).replace("</", "<\\/")
+    return page_style().replace("</", "<\\/")

@@ -6,6 +6,7 @@ import pathlib
 
 import traitlets
 
+from explorer.resources import page_style
 from explorer.widgets._esm import bundle
 from explorer.widgets.main_shell import FrontEnd
 
@@ -63,4 +64,4 @@ class StyleSheet(FrontEnd):
     """Brings the page's style sheet, which works in Voilà and JupyterLab alike; shows nothing itself."""
 
     _esm = _HERE / "style_sheet.js"
-    _css = "\n".join(path.read_text("utf-8") for path in (_HERE / "explorer.css", *sorted(_HERE.glob("stage_*.css"))))
+    _css = page_style()
