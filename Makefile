@@ -1,6 +1,6 @@
 # make run    serve the page on http://localhost:8866
-# make test   the whole suite, with a browser
-# make test-page  of it, the tests of the real page, in both homes
+# make test   the suite, with a browser
+# make test-page  all tests of the real page, in both homes; `make test` leaves the longest of them out
 # make lint   what .ci/run checks before the tests
 # make bench  speed against a plain notebook, as ratios
 #
@@ -48,7 +48,7 @@ browser: test-tools
 # The page's tests have the machine to themselves: a browser, a server and its kernels are enough for two cores.
 test: browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --ignore tests/page
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/page
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not thorough" tests/page
 
 test-page: browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/page

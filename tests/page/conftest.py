@@ -149,7 +149,14 @@ def lab_page(open_lab: Callable[..., Page]) -> Page:
 
 
 @pytest.fixture(params=["voila", "lab"])
+def each_home(request: pytest.FixtureRequest) -> Page:
+    """The dashboard, ready, once in each home, in every run of the tests."""
+    opened: Page = request.getfixturevalue("page" if request.param == "voila" else "lab_page")
+    return opened
+
+
+@pytest.fixture(params=["voila", pytest.param("lab", marks=pytest.mark.thorough)])
 def any_page(request: pytest.FixtureRequest) -> Page:
-    """The dashboard, ready, once in each home."""
+    """The dashboard, ready, once in each home; JupyterLab, which takes long to open, in the thorough run."""
     opened: Page = request.getfixturevalue("page" if request.param == "voila" else "lab_page")
     return opened

@@ -24,7 +24,7 @@ def findings(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("query", ["", "?lang=ja"])
+@pytest.mark.parametrize("query", ["", pytest.param("?lang=ja", marks=pytest.mark.thorough)])
 def test_axe_finds_nothing_serious(open_page: Callable[..., Page], query: str) -> None:
     page = open_page(query)
     for stage in PAGE_STAGES:

@@ -26,8 +26,8 @@ def choose_language(page: Page, name: str) -> None:
     page.locator(".vx-language").get_by_role("radio", name=name).check(force=True)
 
 
-def test_patch_size_changes_every_count(any_page: Page) -> None:
-    page = any_page
+def test_patch_size_changes_every_count(each_home: Page) -> None:
+    page = each_home
     choose_patch_size(page, 16)
     expect(page.locator(".vx-facts")).to_contain_text("N = 16")
     wait_ready(page)
@@ -36,8 +36,8 @@ def test_patch_size_changes_every_count(any_page: Page) -> None:
     expect(stage(page, "attention").locator(".vx-shapes")).to_contain_text("× 17 × 17")
 
 
-def test_of_two_changes_in_quick_succession_the_later_wins(any_page: Page) -> None:
-    page = any_page
+def test_of_two_changes_in_quick_succession_the_later_wins(each_home: Page) -> None:
+    page = each_home
     choose_patch_size(page, 16)
     choose_patch_size(page, 4)
     expect(page.locator(".vx-facts")).to_contain_text("N = 256")
@@ -74,8 +74,8 @@ def test_layer_head_and_query_by_keyboard(any_page: Page) -> None:
     expect(stage(page, "embedding")).to_contain_text("CLS")
 
 
-def test_language_is_switched_live_and_nothing_is_lost(any_page: Page) -> None:
-    page = any_page
+def test_language_is_switched_live_and_nothing_is_lost(each_home: Page) -> None:
+    page = each_home
     choose_patch_size(page, 16)
     expect(page.locator(".vx-facts")).to_contain_text("N = 16")
     choose_language(page, "日本語")

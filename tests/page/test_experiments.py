@@ -192,6 +192,7 @@ def fits(section: Locator, name: str) -> bool:
     return float(bottom) <= 800
 
 
+@pytest.mark.thorough
 def test_each_fits_a_projector(open_page: Callable[..., Page]) -> None:
     page = open_page(viewport={"width": 1280, "height": 800})
     for name in SEEN:
@@ -208,7 +209,7 @@ def test_each_fits_a_projector(open_page: Callable[..., Page]) -> None:
             note.get_by_role("button").click()
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), pytest.param(1920, 1080, marks=pytest.mark.thorough)])
 def test_both_languages_without_a_cut_label(open_page: Callable[..., Page], width: int, height: int) -> None:
     page = open_page("?lang=ja", viewport={"width": width, "height": height})
     for name in SEEN:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from explorer import trace_image
@@ -99,6 +100,7 @@ def test_every_patch_and_every_head_is_measured(page: Page) -> None:
     expect(panel.locator(".vx-effects-verdict")).to_contain_text(f"ρ = {signed(heads.correlation, 2)}")
 
 
+@pytest.mark.thorough
 def test_a_measurement_is_stopped_and_begun_again(page: Page) -> None:
     section = stage(page, "mask")
     page.locator(".vx-patch-size").get_by_text("4", exact=True).click()

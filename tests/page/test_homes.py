@@ -157,6 +157,7 @@ def test_leaving_the_page_ends_its_kernel(voila: Server, open_page: Callable[...
     assert eventually(lambda: not mine.is_running() or mine.status() == psutil.STATUS_ZOMBIE)
 
 
+@pytest.mark.thorough
 def test_kernels_that_nobody_looks_at_are_given_up_but_not_those_kept_ready(tmp_path: Path) -> None:
     arguments = ["serve", "--port", "0", "--no-browser", "--ready-kernels", "1", "--idle-minutes", "0.05"]
     with start_server(arguments, tmp_path) as server:
@@ -301,13 +302,13 @@ def test_server_ends_with_its_kernels(serve_notebook: Callable[..., Server], new
 # -- both homes ------------------------------------------------------------------------------------------------------
 
 
-def test_dashboard_is_there_and_ready(any_page: Page) -> None:
-    wait_shown(any_page)
-    wait_ready(any_page)
+def test_dashboard_is_there_and_ready(each_home: Page) -> None:
+    wait_shown(each_home)
+    wait_ready(each_home)
     for stage in STAGES:
         if f"{stage}.name" in catalogue("en"):
-            expect(any_page.locator(f".vx-stage-{stage}")).to_have_count(1)
-    expect(any_page.locator(".vx-error .vx-message")).to_have_count(0)
+            expect(each_home.locator(f".vx-stage-{stage}")).to_have_count(1)
+    expect(each_home.locator(".vx-error .vx-message")).to_have_count(0)
 
 
 def test_page_speaks_the_browsers_language_unless_told_otherwise(open_page: Callable[..., Page]) -> None:

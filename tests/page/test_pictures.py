@@ -65,14 +65,14 @@ def bring(page: Page, kind: str, data: bytes, name: str) -> None:
     )
 
 
-def test_a_photo_of_more_than_ten_megabytes_under_a_hostile_name(any_page: Page, large: Path) -> None:
+def test_a_photo_of_more_than_ten_megabytes_under_a_hostile_name(each_home: Page, large: Path) -> None:
     dialogs: list[str] = []
-    any_page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    before = current(any_page)
-    any_page.locator(".vx-upload input[type=file]").set_input_files(large)
-    expect_new_picture(any_page, before)
-    expect(any_page.locator(".vx-sample > button")).to_have_attribute("title", HOSTILE)
-    assert any_page.locator("img[src=x]").count() == 0
+    each_home.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    before = current(each_home)
+    each_home.locator(".vx-upload input[type=file]").set_input_files(large)
+    expect_new_picture(each_home, before)
+    expect(each_home.locator(".vx-sample > button")).to_have_attribute("title", HOSTILE)
+    assert each_home.locator("img[src=x]").count() == 0
     assert dialogs == []
 
 
@@ -89,8 +89,8 @@ def test_drop_paste_and_samples(any_page: Page) -> None:
     expect_new_picture(any_page, before)
 
 
-def test_bad_files_are_explained_and_the_picture_before_stays(any_page: Page) -> None:
-    page = any_page
+def test_bad_files_are_explained_and_the_picture_before_stays(each_home: Page) -> None:
+    page = each_home
     before = current(page)
     field = page.locator(".vx-upload input[type=file]")
     whole = photo(400, 300, (90, 120, 30))
