@@ -1,6 +1,5 @@
 # make run    serve the page on http://localhost:8866
 # make test   the suite, with a browser
-# make test-page  all tests of the real page, in both homes; `make test` leaves the longest of them out
 # make lint   what .ci/run checks before the tests
 # make bench  speed against a plain notebook, as ratios
 #
@@ -14,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Tests of numbers are faster on one thread each, with a worker for each core.
 WORKERS ?= 2
 
-.PHONY: run install test test-page test-tools browser lint bench clean
+.PHONY: run install test test-tools browser lint bench clean
 
 run: install
 	@$(BIN)/vit-explorer serve --port $(PORT)
@@ -48,9 +47,6 @@ browser: test-tools
 # The page's tests have the machine to themselves: a browser, a server and its kernels are enough for two cores.
 test: browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --ignore tests/page
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not thorough" tests/page
-
-test-page: browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/page
 
 lint: test-tools

@@ -9,12 +9,14 @@ mean to ``huggingface_hub``.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -42,6 +44,9 @@ _CANCEL_EVERY = 0.1
 
 #: Seconds that the worker gets to tidy up after itself before it is killed.
 _STOP_WITHIN = 3.0
+
+#: Seconds between two requests to stop.
+_ASK_EVERY = 0.2
 
 _PREFIXES = ("hf-hub:", "hf_hub:", "timm/")
 
@@ -289,12 +294,16 @@ def _read_complaints(stream: IO[str], complaints: list[str]) -> None:
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """End the worker: asked first, so that it removes its temporary file, then made to."""
-    if process.poll() is not None:
-        return
-    process.terminate()
-    try:
-        process.wait(_STOP_WITHIN)
-    except subprocess.TimeoutExpired:
+    """End the worker: asked first, so that it removes its temporary file, then made to.
+
+    Asked again and again, because a signal that comes just before a read from a silent server does not end that read:
+    Python would hear of it only when the read ends.
+    """
+    deadline = time.monotonic() + _STOP_WITHIN
+    while process.poll() is None and time.monotonic() < deadline:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_ASK_EVERY)
+    if process.poll() is None:
         process.kill()
         process.wait()

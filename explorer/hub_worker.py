@@ -62,6 +62,7 @@ def main(repo: str) -> int:
 
 
 def _stop(_signal: int, _frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # asked again, it must not interrupt its own tidying up
     raise SystemExit(1)
 
 

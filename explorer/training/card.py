@@ -10,7 +10,7 @@ from typing import Any
 from explorer.novelty import Rate
 from explorer.training.data import ClassName
 from explorer.training.evaluation import Accuracy
-from explorer.training.settings import LAST_TENTH, Stage, TrainSettings
+from explorer.training.settings import Stage, TrainSettings
 
 __all__ = ["accuracy_table", "model_card"]
 
@@ -155,17 +155,20 @@ def _sizes(settings: TrainSettings) -> str:
 
 def _last_tenth(facts: dict[str, Any], settings: TrainSettings) -> str:
     """How far the accuracy at the native patch size still moved at the end: whether the run was long enough."""
+    whole = facts.get("earlier"), facts.get("train_pictures", 0)
+    if not facts.get("train_pictures") and settings.budget_minutes <= 0:
+        return ""
     looks = [
         entry
         for entry in facts["history"]
-        if entry.get("progress", 0.0) >= LAST_TENTH and entry["patch_size"] == settings.patch_size
+        if entry.get("progress", 0.0) >= settings.last_tenth(*whole) and entry["patch_size"] == settings.patch_size
     ]
     if len(looks) < 2:
         return ""
     first, last = (100 * entry["top1"] / entry["count"] for entry in (looks[0], looks[-1]))
-    part = 100 * (1 - looks[0]["progress"])
+    part = 100 * (1 - looks[0]["progress"]) * settings.share_of_training(*whole)
     moved = f"top-1 at patch {settings.patch_size} moved from {first:.1f} to {last:.1f} %"
-    line = f"Over the last {part:.0f} % of the run, {moved}."
+    line = f"Over the last {part:.0f} % of the training, {moved}."
     return textwrap.fill(line, 120) + "\n\n"
 
 

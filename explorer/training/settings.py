@@ -12,13 +12,17 @@ from typing import Any
 
 from explorer.errors import ExplorerError
 
-__all__ = ["LAST_TENTH", "POSITIONS", "Stage", "TrainSettings", "load_preset", "preset_names", "read_settings"]
+__all__ = [
+    "POSITIONS",
+    "Stage",
+    "TrainSettings",
+    "load_preset",
+    "preset_names",
+    "read_settings",
+]
 
 #: What 𝑬_pos can be: trained, one of the two frozen tables of the slides, or absent.
 POSITIONS = ("learned", "sin1d", "sin2d", "none")
-
-#: Where the last part of a run begins, over which it is told how far the accuracy still moved.
-LAST_TENTH = 0.9
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,34 @@ class TrainSettings:
             if progress < stage.until:
                 return stage.patches
         return self.stages[-1].patches
+
+    def share_of_training(self, earlier: Mapping[str, Any] | None, pictures: int) -> float:
+        """How much of a model's whole training this run is, 0 to 1.
+
+        Parameters
+        ----------
+        earlier : mapping, optional
+            What the weights had been through before this run: ``seen`` pictures in ``elapsed`` seconds.
+        pictures : int
+            Of one pass.
+        """
+        if self.budget_minutes > 0:
+            before, own = (earlier or {}).get("elapsed", 0.0), 60.0 * self.budget_minutes
+        else:
+            before, own = (earlier or {}).get("seen", 0), self.epochs * pictures
+        return float(own / (before + own))
+
+    def last_tenth(self, earlier: Mapping[str, Any] | None, pictures: int) -> float:
+        """Progress of this run at which the last tenth of the whole training begins.
+
+        A model that still gets better there was not trained for long enough.
+
+        Parameters
+        ----------
+        earlier, pictures
+            As in :meth:`share_of_training`.
+        """
+        return max(0.0, 1.0 - 0.1 / self.share_of_training(earlier, pictures))
 
     @property
     def patch_sizes(self) -> tuple[int, ...]:

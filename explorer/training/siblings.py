@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from explorer.errors import ExplorerError
+from explorer.training.export import course_of
 from explorer.training.settings import TrainSettings, read_settings
 
 __all__ = ["sibling_table", "write_sibling_tables"]
@@ -85,7 +86,8 @@ def _alike(settings: TrainSettings) -> dict[str, object]:
 
 def _seen(folder: Path) -> int:
     """Pictures that a model was trained on, counted as often as it saw them."""
-    return int(json.loads((folder / "training.json").read_text("utf-8"))["seen"])
+    course = course_of(folder)
+    return int(course["seen"]) if course else 0
 
 
 def _accuracy(folder: Path, patch_size: int) -> tuple[str, str, str]:

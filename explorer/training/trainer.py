@@ -26,7 +26,7 @@ from explorer.training.data import PictureSet, split_pictures, write_labels
 from explorer.training.evaluation import Accuracy, measure
 from explorer.training.flexible import FlexibleForward, VisionTransformer, build_model
 from explorer.training.optimize import TICKS, build_optimizer, build_scheduler
-from explorer.training.settings import LAST_TENTH, TrainSettings
+from explorer.training.settings import TrainSettings
 from explorer.training.timm_parts import Mixup, ModelEmaV3, RandomErasing, SoftTargetCrossEntropy
 
 __all__ = ["CHECKPOINT", "Trainer", "has_bfloat16", "principal_kernel"]
@@ -224,6 +224,7 @@ class Trainer:
 
     def _loop(self, until_step: int | None) -> None:
         settings = self.settings
+        last_tenth = settings.last_tenth(self.earlier, len(self.split.train))
         bar = tqdm(total=100.0, initial=100.0 * self.progress, disable=not sys.stderr.isatty(), unit="%")
         begun, elapsed_before = time.monotonic(), self.elapsed
         saved = evaluated = reported = begun
@@ -237,7 +238,7 @@ class Trainer:
             if now - reported > 30.0:
                 self._report(losses)
                 losses, reported = {}, now
-            if LAST_TENTH <= self.progress < 1.0 and not self._has_looked_at_all(LAST_TENTH):
+            if last_tenth <= self.progress < 1.0 and not self._has_looked_at_all(last_tenth):
                 self._look(sizes=(settings.patch_size,))
             elif now - evaluated > 60.0 * settings.evaluate_minutes:
                 self._look(sizes=(settings.patch_size,), glimpse=True)

@@ -1,29 +1,35 @@
 """Fixtures for tests of the real page.
 
-``page``: the dashboard under Voilà, open and ready. ``lab_page``: the same in JupyterLab. ``any_page``: a test that
-takes it runs in both homes. ``open_page``: for addresses of one's own (``open_page("?lang=ja")``). After each test the
-guard fails it on a request that leaves the machine, a page
-error, a console error or a kernel error.
+``page``: a dashboard under Voilà, ready, in a page that stays open from test to test; ``page_at``: the same for an
+address and a window of one's own (``page_at("?lang=ja", (1280, 800))``). ``lab_page``: a dashboard in JupyterLab.
+``each_home``: a test that takes it runs in both homes. ``open_page``: a page that is opened anew, for what opening
+does. After each test the guard fails it on a request that leaves the machine, a page error, a console error or a kernel
+error.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
-from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.page.browser import launch_browser
-from tests.page.harness import LAB_NOISE, Guard, Server, free_port, start_server, wait_ready
+from tests.page.harness import LAB_NOISE, Guard, Server, free_port, serve_notebook, start_server, wait_ready
+from tests.page.standing import SIZE, Standing, dashboard_notebook, renew_in_lab, renew_in_voila
 
 HERE = Path(__file__).parent
 
 # Two busy cores take their time; what is there sooner is seen sooner.
 expect.set_options(timeout=30_000)
+
+#: What a page is opened in, where a test asks for nothing else.
+WINDOW = {"viewport": {"width": SIZE[0], "height": SIZE[1]}, "locale": "en-US"}
+
+#: Whether a test has failed.
+FAILED = pytest.StashKey[bool]()
 
 #: Names cannot be looked up: what wants to leave fails at once, and the guard names it.
 OFFLINE = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"]
@@ -76,8 +82,7 @@ def new_page(browser: Browser, guards: list[Guard]) -> Iterator[Callable[..., Pa
     opened: list[Page] = []
 
     def open_address(url: str, *, lab: bool = False, wait_until: str = "commit", **options: object) -> Page:
-        settings = {"viewport": {"width": 1600, "height": 1000}, "locale": "en-US", **options}
-        page = browser.new_context(**settings).new_page()  # type: ignore[arg-type]
+        page = browser.new_context(**{**WINDOW, **options}).new_page()  # type: ignore[arg-type]
         page.set_default_timeout(30_000)
         guards.append(Guard(page, LAB_NOISE if lab else ()))
         opened.append(page)
@@ -110,53 +115,102 @@ def open_page(voila: Server, new_page: Callable[..., Page]) -> Callable[..., Pag
     return open_dashboard
 
 
-@pytest.fixture
-def open_lab(lab: Server, new_page: Callable[..., Page]) -> Iterator[Callable[..., Page]]:
-    """Opens the notebook in JupyterLab, runs it, and waits until the dashboard is ready."""
+@pytest.fixture(scope="session")
+def standing_voila(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """The page under Voilà that stays open."""
+    folder = tmp_path_factory.mktemp("standing")
 
-    def open_notebook(**options: object) -> Page:
-        # "reset" gives each test a workspace without the tabs and kernels of the one before.
+    with serve_notebook(dashboard_notebook(folder / "again.ipynb"), folder) as server:
+
+        def open_standing(query: str) -> tuple[Page, Guard]:
+            page = browser.new_context(**WINDOW).new_page()  # type: ignore[arg-type]
+            page.set_default_timeout(30_000)
+            guard = Guard(page)
+            page.goto(f"{server.url}/{query}", wait_until="commit")
+            wait_ready(page)
+            return page, guard
+
+        standing = Standing(open_standing, renew_in_voila)
+        yield standing
+        standing.drop()
+
+
+@pytest.fixture(scope="session")
+def standing_lab(browser: Browser, lab: Server) -> Iterator[Standing]:
+    """The notebook that stays open in JupyterLab."""
+
+    def open_standing(_query: str) -> tuple[Page, Guard]:
+        page = browser.new_context(**WINDOW).new_page()  # type: ignore[arg-type]
+        page.set_default_timeout(30_000)
+        guard = Guard(page, LAB_NOISE)
+        # "reset" gives it a workspace without the tabs and kernels of one that was dropped.
         address, _, query = lab.url.partition("?")
-        page = new_page(f"{address.split('/lab')[0]}/lab/tree/explorer.ipynb?reset&{query}", lab=True, **options)
+        page.goto(f"{address.split('/lab')[0]}/lab/tree/explorer.ipynb?reset&{query}", wait_until="commit")
         page.locator(".jp-NotebookPanel:visible .jp-Notebook .jp-CodeCell").first.wait_for(timeout=90_000)
         # Nothing runs before the kernel is there: JupyterLab would ask for one.
         page.get_by_text("Python 3 (ipykernel) | Idle").first.wait_for(timeout=60_000)
-        page.locator(".jp-NotebookPanel:visible .jp-CodeCell .jp-InputArea-editor").first.click()
-        page.keyboard.press("Shift+Enter")
+        renew_in_lab(page)
         wait_ready(page)
+        return page, guard
+
+    standing = Standing(open_standing, renew_in_lab)
+    yield standing
+    standing.drop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep whether a test has failed, for the fixtures that end after it."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@contextmanager
+def lent(standing: Standing, guards: list[Guard], request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+    """A standing page for one test; after one that failed it is not used again."""
+
+    def take(query: str = "", size: tuple[int, int] = SIZE) -> Page:
+        for guard in guards:
+            guard.check()
+        page, guard = standing.take(query, size)
+        guards[:] = [guard]
         return page
 
-    yield open_notebook
-    # The next test gets a kernel of its own, as a reader who opens the notebook for the first time does.
-    address = lab.url.partition("/lab")[0]
-    token = {"Authorization": f"token {parse_qs(urlsplit(lab.url).query)['token'][0]}"}
-    with urlopen(Request(f"{address}/api/sessions", headers=token), timeout=30) as answer:
-        sessions = [entry["id"] for entry in json.load(answer)]
-    for session in sessions:
-        urlopen(Request(f"{address}/api/sessions/{session}", headers=token, method="DELETE"), timeout=30).close()
+    try:
+        yield take
+    except BaseException:
+        standing.drop()
+        raise
+    if request.node.stash.get(FAILED, False) or any(guard.problems for guard in guards):
+        standing.drop()
 
 
 @pytest.fixture
-def page(open_page: Callable[..., Page]) -> Page:
-    """The dashboard under Voilà, ready."""
-    return open_page()
+def page_at(
+    standing_voila: Standing, guards: list[Guard], request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Page]]:
+    """Dashboards under Voilà, ready: ``page_at("?lang=ja", (1280, 800))``."""
+    with lent(standing_voila, guards, request) as take:
+        yield take
 
 
 @pytest.fixture
-def lab_page(open_lab: Callable[..., Page]) -> Page:
-    """The dashboard in JupyterLab, ready."""
-    return open_lab()
+def page(page_at: Callable[..., Page]) -> Page:
+    """A dashboard under Voilà, ready."""
+    return page_at()
+
+
+@pytest.fixture
+def lab_page(standing_lab: Standing, guards: list[Guard], request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A dashboard in JupyterLab, ready."""
+    with lent(standing_lab, guards, request) as take:
+        yield take()
 
 
 @pytest.fixture(params=["voila", "lab"])
 def each_home(request: pytest.FixtureRequest) -> Page:
-    """The dashboard, ready, once in each home, in every run of the tests."""
-    opened: Page = request.getfixturevalue("page" if request.param == "voila" else "lab_page")
-    return opened
-
-
-@pytest.fixture(params=["voila", pytest.param("lab", marks=pytest.mark.thorough)])
-def any_page(request: pytest.FixtureRequest) -> Page:
-    """The dashboard, ready, once in each home; JupyterLab, which takes long to open, in the thorough run."""
+    """A dashboard, ready, once in each home."""
     opened: Page = request.getfixturevalue("page" if request.param == "voila" else "lab_page")
     return opened

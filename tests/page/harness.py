@@ -20,7 +20,24 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, Dialog, Page, Request, WebSocket, expect
 
-__all__ = ["Guard", "Server", "free_port", "start_command", "start_server", "wait_ready", "wait_shown"]
+__all__ = [
+    "Guard",
+    "Server",
+    "free_port",
+    "serve_notebook",
+    "start_command",
+    "start_server",
+    "wait_ready",
+    "wait_shown",
+    "write_notebook",
+]
+
+SERVE_NOTEBOOK = """
+import sys
+from explorer.serving import ServeOptions, serve_page
+serve_page(ServeOptions(port=0, host=sys.argv[2], ready_kernels=0, open_browser=False, notebook=sys.argv[1]),
+           lambda addresses: print(addresses.here, flush=True))
+"""
 
 ADDRESS = r"(http://\S+)"
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
@@ -134,6 +151,20 @@ def start_command(
         server.stop()
 
 
+def serve_notebook(notebook: Path, cwd: Path, host: str = "127.0.0.1") -> AbstractContextManager[Server]:
+    """Serve another notebook than the dashboard's, with the same settings."""
+    return start_command([sys.executable, "-c", SERVE_NOTEBOOK, str(notebook), host], cwd)
+
+
+def write_notebook(path: Path, source: str) -> Path:
+    """Write a notebook of one cell."""
+    cell = {"cell_type": "code", "id": "a", "execution_count": None, "metadata": {}, "outputs": []}
+    kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
+    content = {"cells": [{**cell, "source": source}], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
 def free_port() -> int:
     """A port that nobody listens on at the moment."""
     with socket.socket() as probe:
@@ -164,14 +195,19 @@ class Guard:
     """
 
     def __init__(self, page: Page, ignore: Sequence[re.Pattern[str]] = ()) -> None:
-        self.problems: list[str] = []
-        self.requests: list[str] = []
-        self._ignore = list(ignore)
+        self._always = tuple(ignore)
+        self.begin()
         page.on("request", self._request)
         page.on("pageerror", lambda error: self._note(f"page error: {error.message}\n{error.stack}"))
         page.on("console", self._console)
         page.on("dialog", self._dialog)
         page.on("websocket", self._websocket)
+
+    def begin(self) -> None:
+        """Forget what another test saw and allowed."""
+        self.problems: list[str] = []
+        self.requests: list[str] = []
+        self._ignore = list(self._always)
 
     def allow(self, pattern: str) -> None:
         """Problems whose line matches a pattern are expected in this test."""

@@ -30,9 +30,9 @@ def at_patch(stage: Locator, row: int, col: int) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_what_does_cls_read_in_the_last_layer(open_page: Callable[..., Page], language: str) -> None:
+def test_what_does_cls_read_in_the_last_layer(page_at: Callable[..., Page], language: str) -> None:
     """By the keyboard alone."""
-    page, words = open_page(f"?lang={language}"), WORDS[language]
+    page, words = page_at(f"?lang={language}"), WORDS[language]
     stage = attention(page)
     stage.locator(".vx-layer input[type=range]").focus()
     page.keyboard.press("End")
@@ -43,8 +43,8 @@ def test_what_does_cls_read_in_the_last_layer(open_page: Callable[..., Page], la
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_which_head_of_layer_3_looks_furthest(open_page: Callable[..., Page], language: str) -> None:
-    page = open_page(f"?lang={language}")
+def test_which_head_of_layer_3_looks_furthest(page_at: Callable[..., Page], language: str) -> None:
+    page = page_at(f"?lang={language}")
     stage = attention(page)
     stage.locator(".vx-layer input[type=range]").focus()
     for layer in (2, 3):
@@ -53,8 +53,8 @@ def test_which_head_of_layer_3_looks_furthest(open_page: Callable[..., Page], la
     expect(stage.locator(".vxa-distance .vxw-notes")).to_contain_text(WORDS[language]["far"], timeout=30_000)
 
 
-def test_the_mouse_asks_without_the_kernel_and_a_click_is_told_to_the_page(open_page: Callable[..., Page]) -> None:
-    page = open_page("?lang=en")
+def test_the_mouse_asks_without_the_kernel_and_a_click_is_told_to_the_page(page_at: Callable[..., Page]) -> None:
+    page = page_at("?lang=en")
     # A websocket that is open already is heard of only by what the page itself sends.
     page.evaluate(
         """() => {

@@ -53,8 +53,8 @@ def test_an_untrained_patch_size_is_said_to_be_one(page: Page) -> None:
     expect(page.locator(".vx-notice")).to_be_empty()
 
 
-def test_layer_head_and_query_by_keyboard(any_page: Page) -> None:
-    page = any_page
+def test_layer_head_and_query_by_keyboard(each_home: Page) -> None:
+    page = each_home
     section = stage(page, "attention")
     expect(section).to_contain_text(re.compile("layer 1\\b"))
     layer = section.locator(".vx-layer input")
@@ -88,8 +88,8 @@ def test_language_is_switched_live_and_nothing_is_lost(each_home: Page) -> None:
     expect(page.locator(".vx-stage-overview h2")).to_contain_text("Overview")
 
 
-def test_the_address_opens_the_page_in_japanese(open_page: Callable[..., Page]) -> None:
-    page = open_page("?lang=ja")
+def test_the_address_opens_the_page_in_japanese(page_at: Callable[..., Page]) -> None:
+    page = page_at("?lang=ja")
     wait_ready(page)
     expect(page.locator(".vx-status")).to_contain_text("準備完了")
     expect(page.locator(".vx-stage-patches h2")).to_contain_text("パッチ")
@@ -129,13 +129,13 @@ def test_without_network_a_model_can_be_seen_with_random_weights(page: Page) -> 
     expect(stage(page, "attention").locator(".vx-shapes")).to_contain_text("3 × 197 × 197")
 
 
-def test_the_bar_stays_in_sight(any_page: Page) -> None:
-    link = any_page.locator(".vx-nav [data-stage=classification]")
+def test_the_bar_stays_in_sight(each_home: Page) -> None:
+    link = each_home.locator(".vx-nav [data-stage=classification]")
     link.click()
-    expect(any_page.locator(".vx-stage-classification h2")).to_be_in_viewport()
+    expect(each_home.locator(".vx-stage-classification h2")).to_be_in_viewport()
     expect(link).to_have_attribute("aria-current", "true")
-    expect(any_page.locator(".vx-status")).to_be_in_viewport()
-    expect(any_page.locator(".vx-upload")).to_be_in_viewport()
+    expect(each_home.locator(".vx-status")).to_be_in_viewport()
+    expect(each_home.locator(".vx-upload")).to_be_in_viewport()
 
 
 def test_the_contents_lead_to_a_stage_and_mark_it(page: Page) -> None:
@@ -176,16 +176,16 @@ def test_a_copied_link_opens_the_page_as_it_was(page: Page, open_page: Callable[
     expect(section.locator(".vx-query output")).to_have_text("CLS")
 
 
-def test_a_hostile_link_opens_the_page_and_is_not_repeated(open_page: Callable[..., Page]) -> None:
-    page = open_page("?model=/etc&layer=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E&patch-size=16&more=1")
+def test_a_hostile_link_opens_the_page_and_is_not_repeated(page_at: Callable[..., Page]) -> None:
+    page = page_at("?model=/etc&layer=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E&patch-size=16&more=1")
     expect(page.locator(".vx-facts")).to_contain_text("N = 16")
     expect(page.locator(".vx-notice")).to_contain_text("ignored: model, layer")
     expect(page.locator(".vx-notice")).not_to_contain_text("onerror")
 
 
 @pytest.mark.parametrize(("query", "name"), [("", "Attention"), ("?lang=ja", "Attention")])
-def test_teaching_mode_shows_one_stage_a_screen(open_page: Callable[..., Page], query: str, name: str) -> None:
-    page = open_page(query)
+def test_teaching_mode_shows_one_stage_a_screen(page_at: Callable[..., Page], query: str, name: str) -> None:
+    page = page_at(query)
     page.keyboard.press("t")
     stages = page.locator(".vx-stages > .vx-stage:visible")
     expect(stages).to_have_count(1)

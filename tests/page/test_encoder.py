@@ -23,8 +23,8 @@ def number(section: Locator, row: str) -> float:
     return float(text.replace("−", "-"))
 
 
-def test_a_layer_is_walked_through_by_mouse(any_page: Page) -> None:
-    section = stage(any_page)
+def test_a_layer_is_walked_through_by_mouse(each_home: Page) -> None:
+    section = stage(each_home)
     title = section.locator(".vx-encoder-step h3")
     expect(title).to_contain_text("1. Layer normalization")
     for step, name in enumerate(("Query, key and value", "Scores", "Softmax"), start=2):
@@ -84,8 +84,8 @@ def test_all_steps_at_once_and_their_charts(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("query", "word"), [("?lang=ja", "スコア"), ("", "Scores")])
-def test_both_languages(open_page: Callable[..., Page], query: str, word: str) -> None:
-    section = stage(open_page(query))
+def test_both_languages(page_at: Callable[..., Page], query: str, word: str) -> None:
+    section = stage(page_at(query))
     section.locator(".vx-encmap-step").nth(2).click()
     expect(section.locator(".vx-encoder-step h3")).to_contain_text(f"3. {word}")
     flow = section.locator(".vxw-flow .vxw-stage").last

@@ -59,8 +59,8 @@ def shows_shuffle(section: Locator, result: Any) -> None:
         expect(first_row(section.locator(f".vx-shuffle-{name}"))).to_have_text(leading(run.logits))
 
 
-def test_patches_are_shuffled_swapped_by_keys_and_shown_everywhere(any_page: Page) -> None:
-    section = stage(any_page, "shuffle")
+def test_patches_are_shuffled_swapped_by_keys_and_shown_everywhere(each_home: Page) -> None:
+    section = stage(each_home, "shuffle")
     order = [int(patch) for patch in np.random.default_rng(0).permutation(64)]
     result = shuffle_patches(model(), picture(), order)
     assert result.largest_difference < 1e-4
@@ -80,10 +80,10 @@ def test_patches_are_shuffled_swapped_by_keys_and_shown_everywhere(any_page: Pag
     shows_shuffle(section, swapped)
     # All stages show it, until the bar's button takes it back.
     section.locator(".vx-experiment-everywhere").get_by_text("this changed run").click()
-    bar = any_page.locator(".vx-changed-run")
+    bar = each_home.locator(".vx-changed-run")
     expect(bar).to_contain_text(f"{sum(at != patch for at, patch in enumerate(order))} of 64 patches moved")
-    wait_ready(any_page)
-    classification = any_page.locator(".vx-stage-classification")
+    wait_ready(each_home)
+    classification = each_home.locator(".vx-stage-classification")
     classification.scroll_into_view_if_needed()
     expect(classification.locator(".vx-bar-percent").first).to_have_text(leading(swapped.shuffled.logits))
     bar.get_by_role("button").click()
@@ -192,9 +192,8 @@ def fits(section: Locator, name: str) -> bool:
     return float(bottom) <= 800
 
 
-@pytest.mark.thorough
-def test_each_fits_a_projector(open_page: Callable[..., Page]) -> None:
-    page = open_page(viewport={"width": 1280, "height": 800})
+def test_each_fits_a_projector(page_at: Callable[..., Page]) -> None:
+    page = page_at("", (1280, 800))
     for name in SEEN:
         section = stage(page, name)
         if name in {"ways", "head"}:
@@ -209,9 +208,9 @@ def test_each_fits_a_projector(open_page: Callable[..., Page]) -> None:
             note.get_by_role("button").click()
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), pytest.param(1920, 1080, marks=pytest.mark.thorough)])
-def test_both_languages_without_a_cut_label(open_page: Callable[..., Page], width: int, height: int) -> None:
-    page = open_page("?lang=ja", viewport={"width": width, "height": height})
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
+def test_both_languages_without_a_cut_label(page_at: Callable[..., Page], width: int, height: int) -> None:
+    page = page_at("?lang=ja", (width, height))
     for name in SEEN:
         section = stage(page, name, "ja")
         expect(section.locator("h3").first).to_have_text(text(f"experiment-{name}.title", "ja"))

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from explorer import trace_image
@@ -31,8 +30,8 @@ def press(photo: Locator, *keys: str) -> None:
 # -- 4 Mask and ablate -------------------------------------------------------------------------------------------------
 
 
-def test_patches_are_blanked_and_heads_switched_off(any_page: Page) -> None:
-    section = stage(any_page, "mask")
+def test_patches_are_blanked_and_heads_switched_off(each_home: Page) -> None:
+    section = stage(each_home, "mask")
     own = ablate(model(), picture(), Intervention()).before
     top = int(own.logits.argmax())
     expect(section.locator(".vx-mask-verdict")).to_contain_text("Nothing is switched off yet")
@@ -46,16 +45,16 @@ def test_patches_are_blanked_and_heads_switched_off(any_page: Page) -> None:
     switches = section.get_by_role("switch")
     expect(switches).to_have_count(6 * 8)
     switches.first.press("ArrowDown")
-    any_page.keyboard.press("ArrowRight")
-    any_page.keyboard.press("Space")
+    each_home.keyboard.press("ArrowRight")
+    each_home.keyboard.press("Space")
     section.get_by_role("switch", name="layer 5, the MLP").click()
     change = Intervention(kept=kept, masked_heads=[(1, 1)], mlp_off=[4])
     after = ablate(model(), picture(), change).after
     shows_ablation(section, after.logits, own.logits, top)
     section.locator(".vx-experiment-everywhere").get_by_text("this changed run").click()
-    expect(any_page.locator(".vx-changed-run")).to_contain_text("2 of 64 patches dropped")
+    expect(each_home.locator(".vx-changed-run")).to_contain_text("2 of 64 patches dropped")
     section.locator(".vx-experiment-reset").first.click()
-    expect(any_page.locator(".vx-changed-run")).to_be_hidden()
+    expect(each_home.locator(".vx-changed-run")).to_be_hidden()
     expect(section.locator(".vx-mask-verdict")).to_contain_text("Nothing is switched off yet")
 
 
@@ -100,7 +99,6 @@ def test_every_patch_and_every_head_is_measured(page: Page) -> None:
     expect(panel.locator(".vx-effects-verdict")).to_contain_text(f"ρ = {signed(heads.correlation, 2)}")
 
 
-@pytest.mark.thorough
 def test_a_measurement_is_stopped_and_begun_again(page: Page) -> None:
     section = stage(page, "mask")
     page.locator(".vx-patch-size").get_by_text("4", exact=True).click()
@@ -120,8 +118,8 @@ def test_a_measurement_is_stopped_and_begun_again(page: Page) -> None:
 # -- 5 How the answer forms --------------------------------------------------------------------------------------------
 
 
-def test_the_answer_forms_layer_by_layer(any_page: Page) -> None:
-    section = stage(any_page, "lens")
+def test_the_answer_forms_layer_by_layer(each_home: Page) -> None:
+    section = stage(each_home, "lens")
     lens = logit_lens(trace_image(model(), picture()))
     answer = section.locator(".vx-lens-answer")
     expect(first_row(answer)).to_have_text(leading(lens.logits[-1]))
@@ -163,8 +161,8 @@ def test_four_ways_side_by_side(page: Page) -> None:
 # -- 7 A new head ------------------------------------------------------------------------------------------------------
 
 
-def test_a_head_is_trained_asked_saved_and_loaded(any_page: Page, tmp_path: Path) -> None:
-    section = stage(any_page, "head")
+def test_a_head_is_trained_asked_saved_and_loaded(each_home: Page, tmp_path: Path) -> None:
+    section = stage(each_home, "head")
     expect(section.locator(".vx-class-card")).to_have_count(2)
     section.locator(".vx-experiment-run").click()
     classes = {
@@ -183,7 +181,7 @@ def test_a_head_is_trained_asked_saved_and_loaded(any_page: Page, tmp_path: Path
     new.locator("input[type=file]").set_input_files(path)
     probs = softmax(classify(head, model(), path))
     expect(new.locator(".vx-class-note")).to_have_text(f"{head.classes[int(probs.argmax())]} {probs.max():.1%}")
-    with any_page.expect_download() as download:
+    with each_home.expect_download() as download:
         section.locator(".vx-class-save").click()
     saved = tmp_path / download.value.suggested_filename
     download.value.save_as(saved)
@@ -191,8 +189,8 @@ def test_a_head_is_trained_asked_saved_and_loaded(any_page: Page, tmp_path: Path
     # Another class: what was trained is no longer what is there.
     section.locator(".vx-class-add").click()
     expect(section.locator(".vx-class-name").nth(2)).to_be_focused()
-    any_page.keyboard.type("noise")
-    any_page.keyboard.press("Enter")
+    each_home.keyboard.type("noise")
+    each_home.keyboard.press("Enter")
     expect(new).to_have_count(0)
     section.locator(".vx-experiment-run").click()
     expect(section.get_by_role("alert")).to_contain_text("“noise” has too few pictures (0)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import signal
@@ -19,15 +18,16 @@ from playwright.sync_api import Page, expect
 
 from explorer.serving.shell import STAGES
 from explorer.texts import catalogue, text
-from tests.page.harness import Guard, Server, start_command, start_server, wait_ready, wait_shown
+from tests.page.harness import (
+    Guard,
+    Server,
+    serve_notebook,
+    start_server,
+    wait_ready,
+    wait_shown,
+    write_notebook,
+)
 from tests.page.wire import Wire
-
-SERVE_NOTEBOOK = """
-import sys
-from explorer.serving import ServeOptions, serve_page
-serve_page(ServeOptions(port=0, host=sys.argv[2], ready_kernels=0, open_browser=False, notebook=sys.argv[1]),
-           lambda addresses: print(addresses.here, flush=True))
-"""
 
 
 def kernels(server: Server) -> list[psutil.Process]:
@@ -51,17 +51,12 @@ def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
 
 
 @pytest.fixture
-def serve_notebook(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def serve_code(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Serves some code in place of the dashboard, with the same settings."""
     running = []
 
     def serve(source: str, host: str = "127.0.0.1") -> Server:
-        cell = {"cell_type": "code", "id": "a", "execution_count": None, "metadata": {}, "outputs": []}
-        kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
-        content = {"cells": [{**cell, "source": source}], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-        notebook = tmp_path / "notebook.ipynb"
-        notebook.write_text(json.dumps(content), encoding="utf-8")
-        manager = start_command([sys.executable, "-c", SERVE_NOTEBOOK, str(notebook), host], tmp_path)
+        manager = serve_notebook(write_notebook(tmp_path / "notebook.ipynb", source), tmp_path, host)
         running.append(manager)
         return manager.__enter__()
 
@@ -73,9 +68,9 @@ def serve_notebook(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 # -- the page's own home ---------------------------------------------------------------------------------------------
 
 
-def test_shell_is_there_before_any_kernel(serve_notebook: Callable[..., Server], new_page: Callable[..., Page]) -> None:
+def test_shell_is_there_before_any_kernel(serve_code: Callable[..., Server], new_page: Callable[..., Page]) -> None:
     # A kernel that takes its time: the shell must not wait for it.
-    server = serve_notebook("import ipywidgets, time\ntime.sleep(4)\nipywidgets.HTML('<p class=there>here</p>')")
+    server = serve_code("import ipywidgets, time\ntime.sleep(4)\nipywidgets.HTML('<p class=there>here</p>')")
     page = new_page(server.url)
     shell = page.locator("#vx-shell")
     expect(shell).to_be_visible(timeout=4_000)
@@ -157,7 +152,6 @@ def test_leaving_the_page_ends_its_kernel(voila: Server, open_page: Callable[...
     assert eventually(lambda: not mine.is_running() or mine.status() == psutil.STATUS_ZOMBIE)
 
 
-@pytest.mark.thorough
 def test_kernels_that_nobody_looks_at_are_given_up_but_not_those_kept_ready(tmp_path: Path) -> None:
     arguments = ["serve", "--port", "0", "--no-browser", "--ready-kernels", "1", "--idle-minutes", "0.05"]
     with start_server(arguments, tmp_path) as server:
@@ -182,10 +176,10 @@ def test_kernels_that_nobody_looks_at_are_given_up_but_not_those_kept_ready(tmp_
 
 
 def test_a_widget_that_never_comes_is_said_to_be_missing(
-    serve_notebook: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
+    serve_code: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
 ) -> None:
     # A model that no kernel has: Voilà's front end shows "Error displaying widget" in its place.
-    server = serve_notebook(
+    server = serve_code(
         "from IPython.display import display\n"
         "display({'application/vnd.jupyter.widget-view+json': {'model_id': 'none', 'version_major': 2}}, raw=True)"
     )
@@ -197,9 +191,9 @@ def test_a_widget_that_never_comes_is_said_to_be_missing(
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_error_of_a_cell_is_shown(
-    serve_notebook: Callable[..., Server], new_page: Callable[..., Page], language: str
+    serve_code: Callable[..., Server], new_page: Callable[..., Page], language: str
 ) -> None:
-    server = serve_notebook("raise RuntimeError('<b>the cat is away</b>')")
+    server = serve_code("raise RuntimeError('<b>the cat is away</b>')")
     page = new_page(f"{server.url}/?lang={language}")
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text(text("shell.cell-error", language), timeout=30_000)
@@ -211,9 +205,9 @@ def test_error_of_a_cell_is_shown(
 
 
 def test_a_room_is_told_of_an_error_without_this_machines_paths(
-    serve_notebook: Callable[..., Server], new_page: Callable[..., Page]
+    serve_code: Callable[..., Server], new_page: Callable[..., Page]
 ) -> None:
-    server = serve_notebook("open('/no/such/file/of/mine')", host="0.0.0.0")
+    server = serve_code("open('/no/such/file/of/mine')", host="0.0.0.0")
     page = new_page(server.url)
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("FileNotFoundError", timeout=30_000)
@@ -221,9 +215,9 @@ def test_a_room_is_told_of_an_error_without_this_machines_paths(
 
 
 def test_error_after_a_click_is_shown(
-    serve_notebook: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
+    serve_code: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
 ) -> None:
-    server = serve_notebook(
+    server = serve_code(
         "import ipywidgets\nbutton = ipywidgets.Button(description='press')\nbutton.on_click(lambda _: 1 / 0)\nbutton"
     )
     page = new_page(server.url)
@@ -236,10 +230,8 @@ def test_error_after_a_click_is_shown(
     expect(alert).to_be_hidden()
 
 
-def test_a_kernel_that_died_is_said_in_words(
-    serve_notebook: Callable[..., Server], new_page: Callable[..., Page]
-) -> None:
-    server = serve_notebook("import ipywidgets\nipywidgets.HTML('<p class=there>here</p>')")
+def test_a_kernel_that_died_is_said_in_words(serve_code: Callable[..., Server], new_page: Callable[..., Page]) -> None:
+    server = serve_code("import ipywidgets\nipywidgets.HTML('<p class=there>here</p>')")
     page = new_page(f"{server.url}/?lang=ja")
     expect(page.locator(".there")).to_be_visible(timeout=30_000)
     (kernel,) = kernels(server)
@@ -252,9 +244,9 @@ def test_a_kernel_that_died_is_said_in_words(
 
 
 def test_a_connection_that_breaks_off_is_said_and_comes_back(
-    serve_notebook: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
+    serve_code: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
 ) -> None:
-    server = serve_notebook(
+    server = serve_code(
         "import ipywidgets\nbutton = ipywidgets.Button(description='0')\n"
         "button.on_click(lambda _: setattr(button, 'description', str(int(button.description) + 1)))\nbutton"
     )
@@ -275,9 +267,9 @@ def test_a_connection_that_breaks_off_is_said_and_comes_back(
 
 
 def test_a_server_that_stopped_is_said_in_words(
-    serve_notebook: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
+    serve_code: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
 ) -> None:
-    server = serve_notebook("import ipywidgets\nipywidgets.IntText(description='number')")
+    server = serve_code("import ipywidgets\nipywidgets.IntText(description='number')")
     page = new_page(server.url)
     guard().allow("console error")
     guard().allow("page error: Failed to fetch|page error: NetworkError")
@@ -288,8 +280,8 @@ def test_a_server_that_stopped_is_said_in_words(
     expect(alert.get_by_role("button", name=text("shell.reload", "en"))).to_be_visible()
 
 
-def test_server_ends_with_its_kernels(serve_notebook: Callable[..., Server], new_page: Callable[..., Page]) -> None:
-    server = serve_notebook("import ipywidgets\nipywidgets.HTML('<p class=there>here</p>')")
+def test_server_ends_with_its_kernels(serve_code: Callable[..., Server], new_page: Callable[..., Page]) -> None:
+    server = serve_code("import ipywidgets\nipywidgets.HTML('<p class=there>here</p>')")
     page = new_page(server.url)
     expect(page.locator(".there")).to_be_visible(timeout=30_000)
     started = kernels(server)

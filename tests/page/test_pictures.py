@@ -76,17 +76,17 @@ def test_a_photo_of_more_than_ten_megabytes_under_a_hostile_name(each_home: Page
     assert dialogs == []
 
 
-def test_drop_paste_and_samples(any_page: Page) -> None:
+def test_drop_paste_and_samples(each_home: Page) -> None:
     for kind, color in (("drop", (200, 40, 40)), ("paste", (40, 40, 200))):
-        before = current(any_page)
-        bring(any_page, kind, photo(80, 60, color), f"{kind}.jpg")
-        expect_new_picture(any_page, before)
-        expect(any_page.locator(".vx-sample > button")).to_have_attribute("title", f"{kind}.jpg")
-        expect(any_page.locator(".vx-picture-drop")).to_be_hidden()
-    before = current(any_page)
-    any_page.locator(".vx-sample > button").click()
-    any_page.locator("[data-sample=moose]").click()
-    expect_new_picture(any_page, before)
+        before = current(each_home)
+        bring(each_home, kind, photo(80, 60, color), f"{kind}.jpg")
+        expect_new_picture(each_home, before)
+        expect(each_home.locator(".vx-sample > button")).to_have_attribute("title", f"{kind}.jpg")
+        expect(each_home.locator(".vx-picture-drop")).to_be_hidden()
+    before = current(each_home)
+    each_home.locator(".vx-sample > button").click()
+    each_home.locator("[data-sample=moose]").click()
+    expect_new_picture(each_home, before)
 
 
 def test_bad_files_are_explained_and_the_picture_before_stays(each_home: Page) -> None:

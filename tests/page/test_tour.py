@@ -7,8 +7,8 @@ from playwright.sync_api import Page, expect
 from tests.page.harness import wait_ready
 
 
-def test_two_stages_of_the_tour_by_keyboard(any_page: Page) -> None:
-    page = any_page
+def test_two_stages_of_the_tour_by_keyboard(each_home: Page) -> None:
+    page = each_home
     page.locator(".vx-tour-open").focus()
     page.keyboard.press("Enter")
     overview, patches = page.locator(".vx-stage-overview"), page.locator(".vx-stage-patches")

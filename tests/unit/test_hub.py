@@ -7,6 +7,8 @@ import hashlib
 import io
 import os
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,6 +125,28 @@ def test_slow_download_is_cancelled_at_once(standin: StandinHub, cache: Path) ->
     assert not hold.is_set()
     hold.set()
     assert hub.fetch(NAME) == hub.cached(NAME)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signals")
+def test_a_worker_that_misses_the_first_request_to_stop_hears_the_next() -> None:
+    """As one does that is about to read from a silent server: killed, it would leave its half file behind."""
+    deaf_once = """
+import signal, sys, time
+asked = []
+def stop(*_):
+    asked.append(1)
+    if len(asked) > 1:
+        sys.exit(7)
+signal.signal(signal.SIGTERM, stop)
+print("ready", flush=True)
+while True:
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", deaf_once], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        hub._stop(process)
+    assert process.returncode == 7
 
 
 def test_connection_cut_each_time_goes_on_from_there(standin: StandinHub, cache: Path) -> None:

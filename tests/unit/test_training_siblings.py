@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -64,3 +65,14 @@ def test_a_card_without_an_accuracy_is_told(sibling: Callable[..., Path]) -> Non
     with pytest.raises(ExplorerError) as caught:
         sibling_table([folder])
     assert caught.value.code == "training-card"
+
+
+def test_a_continued_sibling_counts_what_it_saw_before(sibling: Callable[..., Path]) -> None:
+    folders = [sibling("learned", 50), sibling("none", 30)]
+    for folder in folders:
+        course = json.loads((folder / "training.json").read_text("utf-8"))
+        (folder / "training.json").write_text(
+            json.dumps(course | {"earlier": {"step": 3, "seen": 24, "elapsed": 1.0}}), "utf-8"
+        )
+    write_sibling_tables(folders)
+    assert "the same 40 pictures" in " ".join((folders[0] / "README.md").read_text("utf-8").split())
