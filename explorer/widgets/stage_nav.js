@@ -2,6 +2,9 @@
 
 import { goTo } from "./js/travel.js";
 
+// How much of the bar's first row has room, widest first.
+const FITS = ["all", "tight", "names", "numbers"];
+
 /** @param {{ model: any, el: HTMLElement }} context */
 function render({ model, el }) {
   const nav = document.createElement("nav");
@@ -34,6 +37,7 @@ function render({ model, el }) {
       links.set(id, link);
     }
     mark();
+    fit();
   };
 
   // The stage that is read is the last one whose top has passed the upper third of the window, or a bar that reaches
@@ -52,12 +56,24 @@ function render({ model, el }) {
       if (id !== current) link.removeAttribute("aria-current");
       else if (!link.hasAttribute("aria-current")) {
         link.setAttribute("aria-current", "true");
+        fit();
         reveal(link);
       }
     }
   };
 
-  // In a narrow window the contents scroll on their own; scrollIntoView would stop the page's gliding.
+  // Beside a notebook's file browser not all names have room: first they move together, then the page's own name goes,
+  // then those of the stages but for the one that is read.
+  const fit = () => {
+    const row = nav.closest(".vx-top");
+    for (const level of row ? FITS : []) {
+      row.dataset.fit = level;
+      if (nav.scrollWidth <= nav.clientWidth) break;
+    }
+    for (const link of links.values()) link.title = row?.dataset.fit === "numbers" ? link.lastChild.textContent : "";
+  };
+
+  // Where not even the numbers have room the contents scroll on their own; scrollIntoView would stop the page's gliding.
   const reveal = (link) => {
     const [before, within] = [link.offsetLeft - nav.offsetLeft, nav.clientWidth - link.offsetWidth];
     nav.scrollLeft = Math.max(Math.min(nav.scrollLeft, before), before - within);
@@ -71,11 +87,14 @@ function render({ model, el }) {
   model.on("change:label", fill);
   document.addEventListener("scroll", later, { capture: true, passive: true });
   document.addEventListener("vx-shown", later);
+  const wide = new ResizeObserver(fit);
+  wide.observe(el);
   fill();
   later();
   return () => {
     document.removeEventListener("scroll", later, { capture: true });
     document.removeEventListener("vx-shown", later);
+    wide.disconnect();
     cancelAnimationFrame(waiting);
   };
 }

@@ -138,6 +138,23 @@ def test_the_bar_stays_in_sight(each_home: Page) -> None:
     expect(each_home.locator(".vx-upload")).to_be_in_viewport()
 
 
+@pytest.mark.parametrize(("width", "names"), [(1600, 8), (1280, 1)])
+def test_beside_a_file_browser_the_contents_are_whole(lab_page: Page, width: int, names: int) -> None:
+    lab_page.set_viewport_size({"width": width, "height": 900})
+    nav = lab_page.locator(".vx-nav")
+    seen = nav.locator(".vx-nav-link > :last-child")
+    expect(seen).to_have_count(8)
+    # Those that have no room keep their name for who listens or points.
+    shown = "(labels) => labels.filter((one) => one.offsetWidth > 1).length"
+    lab_page.wait_for_function(
+        f"(count) => ({shown})([...document.querySelectorAll('.vx-nav-link > :last-child')]) === count", arg=names
+    )
+    assert nav.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+    nav.get_by_role("button", name="Class").click()
+    expect(nav.locator("[aria-current]")).to_have_text("6Class")
+    expect(lab_page.locator(".vx-stage-classification h2")).to_be_in_viewport()
+
+
 def test_the_contents_lead_to_a_stage_and_mark_it(page: Page) -> None:
     contents = page.get_by_role("navigation", name="Stages")
     contents.get_by_role("button", name="6 Class").click()
