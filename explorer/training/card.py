@@ -178,7 +178,12 @@ def _earlier(facts: dict[str, Any]) -> list[str]:
     if not before:
         return []
     hours = before["elapsed"] / 3600
-    return [f"Started from the weights of earlier runs of this recipe: {hours:.2f} hours, {before['seen']:,} pictures."]
+    rates = before.get("rates", [])
+    peak = f" (peak rate {', then '.join(f'{rate:g}' for rate in rates)})" if rates else ""
+    return [
+        f"Started from the weights of earlier runs of this recipe{peak}: {hours:.2f} hours, "
+        f"{before['seen']:,} pictures."
+    ]
 
 
 def _bullets(*items: str) -> str:

@@ -176,14 +176,19 @@ def load_folder(folder: Path) -> LoadedModel:
 
 
 def course_of(folder: Path) -> dict[str, Any] | None:
-    """How much training an exported model has had, its own run and those before it; None where nobody wrote it down."""
+    """How much training an exported model has had, its own run and those before it; None where nobody wrote it down.
+
+    Steps, pictures and seconds are summed; ``rates`` are the runs' peak rates where known, the first run's first.
+    """
     try:
         facts = json.loads((folder / COURSE_NAME).read_text("utf-8"))
         own = {name: facts[name] for name in ("step", "seen", "elapsed")}
+        rate = json.loads((folder / SETTINGS_NAME).read_text("utf-8"))["learning_rate"]
     except (OSError, ValueError, KeyError):
         return None
     before = facts.get("earlier") or {}
-    return {name: value + before.get(name, 0) for name, value in own.items()}
+    rates = [*before.get("rates", []), rate]
+    return {name: value + before.get(name, 0) for name, value in own.items()} | {"rates": rates}
 
 
 def evaluate_model(

@@ -149,3 +149,13 @@ def test_stages_follow_each_other() -> None:
     assert set(settings.patches_at(0.5)) == {4, 8}
     assert set(settings.patches_at(1.0)) == {4, 8}
     assert settings.patch_sizes == (4, 8, 16)
+
+
+def test_the_last_tenth_is_that_of_all_runs_together() -> None:
+    """Eight passes before and two now: the tenth pass is the second half of this run."""
+    settings = TrainSettings(epochs=2.0)
+    assert settings.last_tenth(None, 100) == pytest.approx(0.9)
+    assert settings.last_tenth({"seen": 800}, 100) == pytest.approx(0.5)
+    assert settings.last_tenth({"seen": 9_000}, 100) == 0.0
+    assert TrainSettings(budget_minutes=2.0).last_tenth({"elapsed": 480.0}, 100) == pytest.approx(0.5)
+    assert settings.share_of_training({"seen": 800}, 100) == pytest.approx(0.2)

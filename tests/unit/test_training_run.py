@@ -249,7 +249,7 @@ def test_a_warm_start_begins_with_the_given_weights(finished: Trainer, loaded: P
 def test_a_card_tells_of_the_runs_before(finished: Trainer, loaded: PictureSet, tmp_path: Path) -> None:
     first, second, third = tmp_path / "first", tmp_path / "second", tmp_path / "third"
     export_model(finished.folder, first)
-    seen = finished.seen
+    seen, rates = finished.seen, [f"{TINY.learning_rate:g}"]
     for before, after in ((first, second), (second, third)):
         earlier = course_of(before)
         assert earlier is not None
@@ -261,8 +261,11 @@ def test_a_card_tells_of_the_runs_before(finished: Trainer, loaded: PictureSet, 
         Trainer(TINY, loaded, run, CPU).run(until_step=3)
         facts = export_model(run, after)
         write_card(after, facts, {8: Accuracy(100, 50, 70)}, "two cores")
-        assert f"{seen:,} pictures." in (after / "README.md").read_text("utf-8")
+        card = " ".join((after / "README.md").read_text("utf-8").split())
+        assert f"{seen:,} pictures." in card
+        assert f"(peak rate {', then '.join(rates)})" in card
         seen += facts["seen"]
+        rates.append(f"{TINY.learning_rate:g}")
     assert course_of(tmp_path) is None
 
 
