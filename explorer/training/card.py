@@ -105,8 +105,7 @@ def model_card(
         f"{settings.other_learning_rate:g} elsewhere), warm-up, then {settings.decay} decay to zero; cross-entropy "
         f"with label smoothing {settings.label_smoothing:g}; random resized crops from "
         f"{100 * settings.crop_scale:.0f} % of the area, flips, colour changes of {100 * settings.color_jitter:.0f} %; "
-        f"CutMix or mixup in {100 * settings.mix_probability:.0f} % of the steps until "
-        f"{100 * settings.mix_until:.0f} % of the run. What is shipped is the moving average of the weights.",
+        f"{_mixing(settings)}. What is shipped is the moving average of the weights.",
         _sizes(settings),
         *_earlier(facts),
         f"{facts['elapsed'] / 3600:.2f} hours, {facts['step']:,} steps, {facts['seen']:,} pictures{passes}, "
@@ -138,6 +137,14 @@ On the {count:,} held-back pictures, with Wilson's 95 % interval, as `vit-explor
 
 {limits}
 """
+
+
+def _mixing(settings: TrainSettings) -> str:
+    """How often two pictures are made one."""
+    if settings.mix_probability <= 0 or settings.mix_until <= 0:
+        return "pictures are not mixed"
+    share, until = 100 * settings.mix_probability, 100 * settings.mix_until
+    return f"CutMix or mixup in {share:.0f} % of the steps until {until:.0f} % of the run"
 
 
 def _sizes(settings: TrainSettings) -> str:

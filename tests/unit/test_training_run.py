@@ -266,6 +266,10 @@ def test_a_card_tells_of_the_runs_before(finished: Trainer, loaded: PictureSet, 
         assert f"(peak rate {', then '.join(rates)})" in card
         seen += facts["seen"]
         rates.append(f"{TINY.learning_rate:g}")
+    assert "CutMix or mixup in 50 % of the steps until 85 % of the run." in card
+    facts["settings"]["mix_until"] = 0.0
+    write_card(third, facts, {8: Accuracy(100, 50, 70)}, "two cores")
+    assert "pictures are not mixed." in " ".join((third / "README.md").read_text("utf-8").split())
     assert course_of(tmp_path) is None
 
 
