@@ -92,10 +92,15 @@ class Standing:
             query if self._addressed else None,
         )
         page.mouse.move(0, 0)
+        # Whoever touches the page ends its way to a stage, which would go on while the dashboards change places.
+        page.keyboard.press("Shift")
         page.set_viewport_size({"width": size[0], "height": size[1]})
         self._renew(page)
         expect(page.locator(".vx-page[data-old]")).to_have_count(0, timeout=60_000)
         wait_ready(page)
+        if self._addressed:
+            page.evaluate("scrollTo(0, 0)")
+            expect(page.locator(".vx-nav [aria-current]")).to_have_attribute("data-stage", "overview")
         return page, guard
 
     def drop(self) -> None:

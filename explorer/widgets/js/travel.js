@@ -38,6 +38,7 @@ export function goTo(section) {
     timer = setTimeout(stop, Math.min(SETTLED, begun + LONGEST - performance.now()));
   };
   const observer = new ResizeObserver(() => {
+    if (!section.isConnected) return stop();
     if (told) {
       section.scrollIntoView({ behavior: "auto", block: "start" });
       wait();
