@@ -87,7 +87,9 @@ def _alike(settings: TrainSettings) -> dict[str, object]:
 def _seen(folder: Path) -> int:
     """Pictures that a model was trained on, counted as often as it saw them."""
     course = course_of(folder)
-    return int(course["seen"]) if course else 0
+    if course is None:
+        raise ExplorerError("training-card", path=str(folder))
+    return int(course["seen"])
 
 
 def _accuracy(folder: Path, patch_size: int) -> tuple[str, str, str]:

@@ -37,7 +37,6 @@ function render({ model, el }) {
       links.set(id, link);
     }
     mark();
-    fit();
   };
 
   // The stage that is read is the last one whose top has passed the upper third of the window, or a bar that reaches

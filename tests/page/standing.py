@@ -15,13 +15,13 @@ from playwright.sync_api import Page, expect
 
 from tests.page.harness import Guard, wait_ready, write_notebook
 
-__all__ = ["LAB_CELL", "SIZE", "Standing", "dashboard_notebook", "renew_in_lab", "renew_in_voila"]
+__all__ = ["SIZE", "Standing", "dashboard_notebook", "renew_in_lab", "renew_in_voila"]
 
 #: A window where a test asks for no other.
 SIZE = (1600, 1000)
 
 #: The first cell of the notebook that is open in JupyterLab.
-LAB_CELL = ".jp-NotebookPanel:visible .jp-CodeCell .jp-InputArea-editor"
+_LAB_CELL = ".jp-NotebookPanel:visible .jp-CodeCell .jp-InputArea-editor"
 
 #: What a standing page under Voilà shows: the dashboard, and a button out of the way that makes another.
 _AGAIN = """
@@ -114,7 +114,7 @@ class Standing:
 
 def renew_in_lab(page: Page) -> None:
     """Run the notebook's cell again."""
-    page.locator(LAB_CELL).first.click()
+    page.locator(_LAB_CELL).first.click()
     page.keyboard.press("Control+Enter")
 
 
