@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn.functional import affine_grid, grid_sample
 
+from explorer.training.appearance import vary_appearance
+
 __all__ = ["augment_batch", "normalise_batch"]
 
 
@@ -24,9 +26,18 @@ def normalise_batch(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[f
 
 
 def augment_batch(
-    pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float], *, crop_scale: float, color_jitter: float
+    pixels: torch.Tensor,
+    mean: Sequence[float],
+    std: Sequence[float],
+    *,
+    crop_scale: float,
+    color_jitter: float,
+    hue_jitter: float = 0.0,
+    grey_probability: float = 0.0,
+    sharpness_jitter: float = 0.0,
+    jpeg_probability: float = 0.0,
 ) -> torch.Tensor:
-    """Random resized crop, horizontal flip, and brightness, contrast and saturation, each picture its own.
+    """Random resized crop, horizontal flip, and colours and appearance, each picture its own.
 
     Draws from torch's global generator on the CPU, so that CPU and GPU runs see the same crops.
 
@@ -39,6 +50,8 @@ def augment_batch(
         Smallest part of the area that a crop keeps; its aspect ratio is between 3:4 and 4:3.
     color_jitter : float
         Largest relative change of brightness, contrast and saturation; 0 for none.
+    hue_jitter, grey_probability, sharpness_jitter, jpeg_probability : float
+        As in :func:`~explorer.training.appearance.vary_appearance`; 0 for none.
 
     Returns
     -------
@@ -69,4 +82,14 @@ def augment_batch(
         images = (images - centre) * contrast + centre
         grey = images.mean(dim=1, keepdim=True)
         images = (images - grey) * saturation + grey
+    if max(hue_jitter, grey_probability, sharpness_jitter, jpeg_probability) > 0.0:
+        shift, scale = (images.new_tensor(values).view(1, -1, 1, 1) for values in (mean, std))
+        images = vary_appearance(
+            (images * scale + shift).clamp(0.0, 1.0),
+            hue_jitter=hue_jitter,
+            grey_probability=grey_probability,
+            sharpness_jitter=sharpness_jitter,
+            jpeg_probability=jpeg_probability,
+        )
+        images = (images - shift) / scale
     return images

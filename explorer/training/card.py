@@ -104,7 +104,8 @@ def model_card(
         f"{settings.optimizer.capitalize()} (peak rate {settings.learning_rate:g} inside the blocks, "
         f"{settings.other_learning_rate:g} elsewhere), warm-up, then {settings.decay} decay to zero; cross-entropy "
         f"with label smoothing {settings.label_smoothing:g}; random resized crops from "
-        f"{100 * settings.crop_scale:.0f} % of the area, flips, colour changes of {100 * settings.color_jitter:.0f} %; "
+        f"{100 * settings.crop_scale:.0f} % of the area, flips, colour changes of {100 * settings.color_jitter:.0f} %"
+        f"{_appearance(settings)}; "
         f"{_mixing(settings)}. What is shipped is the moving average of the weights.",
         _sizes(settings),
         *_earlier(facts),
@@ -137,6 +138,17 @@ On the {count:,} held-back pictures, with Wilson's 95 % interval, as `vit-explor
 
 {limits}
 """
+
+
+def _appearance(settings: TrainSettings) -> str:
+    """What else was done to the look of the pictures."""
+    done = (
+        (settings.hue_jitter, f"hue turned by up to {360 * settings.hue_jitter:.0f}°"),
+        (settings.sharpness_jitter, f"sharpness changed by up to {100 * settings.sharpness_jitter:.0f} %"),
+        (settings.grey_probability, f"grey in {100 * settings.grey_probability:.0f} % of the pictures"),
+        (settings.jpeg_probability, f"stored as JPEG in {100 * settings.jpeg_probability:.0f} %"),
+    )
+    return "".join(f", {words}" for strength, words in done if strength > 0)
 
 
 def _mixing(settings: TrainSettings) -> str:

@@ -94,6 +94,8 @@ class TrainSettings:
         Smallest part of a picture's area that a random crop keeps.
     color_jitter : float
         Largest relative change of brightness, contrast and saturation.
+    hue_jitter, grey_probability, sharpness_jitter, jpeg_probability : float
+        As in :func:`~explorer.training.appearance.vary_appearance`.
     erase_probability : float
         As in timm's ``RandomErasing``.
     ema_decay : float
@@ -137,6 +139,10 @@ class TrainSettings:
     mix_until: float = 0.85
     crop_scale: float = 0.35
     color_jitter: float = 0.2
+    hue_jitter: float = 0.0
+    grey_probability: float = 0.0
+    sharpness_jitter: float = 0.0
+    jpeg_probability: float = 0.0
     erase_probability: float = 0.0
     ema_decay: float = 0.998
     mean: Sequence[float] = (0.485, 0.456, 0.406)

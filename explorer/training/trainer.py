@@ -164,6 +164,10 @@ class Trainer:
             settings.std,
             crop_scale=settings.crop_scale,
             color_jitter=settings.color_jitter,
+            hue_jitter=settings.hue_jitter,
+            grey_probability=settings.grey_probability,
+            sharpness_jitter=settings.sharpness_jitter,
+            jpeg_probability=settings.jpeg_probability,
         )
         self.mixup.mixup_enabled = progress < settings.mix_until
         images, targets = self.mixup(images, self.labels[chosen.to(self.device)])
