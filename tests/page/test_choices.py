@@ -138,7 +138,7 @@ def test_the_bar_stays_in_sight(each_home: Page) -> None:
     expect(each_home.locator(".vx-upload")).to_be_in_viewport()
 
 
-@pytest.mark.parametrize(("width", "names"), [(1600, 8), (1280, 1)])
+@pytest.mark.parametrize(("width", "names"), [(1600, 8), (1366, 1), (1280, 1)])
 def test_beside_a_file_browser_the_contents_are_whole(lab_page: Page, width: int, names: int) -> None:
     lab_page.set_viewport_size({"width": width, "height": 900})
     nav = lab_page.locator(".vx-nav")
@@ -150,6 +150,9 @@ def test_beside_a_file_browser_the_contents_are_whole(lab_page: Page, width: int
         f"(count) => ({shown})([...document.querySelectorAll('.vx-nav-link > :last-child')]) === count", arg=names
     )
     assert nav.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+    drawing = lab_page.locator(".vx-pipe-scroll")
+    drawing.locator("svg text").first.wait_for()
+    assert drawing.evaluate("(one) => one.scrollWidth <= one.clientWidth") == (width >= 1366)
     nav.get_by_role("button", name="Class").click()
     expect(nav.locator("[aria-current]")).to_have_text("6Class")
     expect(lab_page.locator(".vx-stage-classification h2")).to_be_in_viewport()
