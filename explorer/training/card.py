@@ -199,10 +199,9 @@ def _earlier(facts: dict[str, Any]) -> list[str]:
     hours = before["elapsed"] / 3600
     rates = before.get("rates", [])
     peak = f" (peak rate {', then '.join(f'{rate:g}' for rate in rates)})" if rates else ""
-    return [
-        f"Started from the weights of earlier runs of this recipe{peak}: {hours:.2f} hours, "
-        f"{before['seen']:,} pictures."
-    ]
+    count = before.get("averaged", 1)
+    which = "the weights of" if count == 1 else f"the mean of the weights of the last {count} of the"
+    return [f"Started from {which} earlier runs of this recipe{peak}: {hours:.2f} hours, {before['seen']:,} pictures."]
 
 
 def _bullets(*items: str) -> str:

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str = "train", langu
         parser.add_argument("settings", metavar="SETTINGS", help=say("settings"))
         parser.add_argument("data", metavar="DATA", type=Path, nargs="?", help=say("data"))
         parser.add_argument("--run", metavar="FOLDER", type=Path, help=say("run"))
-        parser.add_argument("--start-from", metavar="FOLDER", type=Path, help=say("start"))
+        parser.add_argument("--start-from", metavar="FOLDER", type=Path, nargs="+", help=say("start"))
         parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=say("set"))
         parser.add_argument("--epochs", type=float, help=say("epochs"))
         parser.add_argument("--budget-minutes", type=float, help=say("budget"))
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _train(args: argparse.Namespace) -> int:
     from explorer.training.data import load_pictures
-    from explorer.training.export import course_of, load_folder
+    from explorer.training.export import start_of
     from explorer.training.trainer import Trainer
 
     folder, settings = _run_and_settings(args)
@@ -100,9 +100,7 @@ def _train(args: argparse.Namespace) -> int:
         raise ExplorerError("training-no-data")
     device = _device(args)
     pictures = load_pictures(args.data, settings.image_size, runs_folder() / "pictures")
-    start = earlier = None
-    if args.start_from is not None:
-        start, earlier = load_folder(args.start_from).model, course_of(args.start_from)
+    start, earlier = start_of(args.start_from or ())
     print(f"run {folder}\ndevice {device}", flush=True)
     trainer = Trainer(settings, pictures, folder, device, start, earlier)
     return 0 if trainer.run() else INTERRUPTED

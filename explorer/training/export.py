@@ -32,6 +32,7 @@ __all__ = [
     "evaluated",
     "export_model",
     "load_folder",
+    "start_of",
     "write_card",
 ]
 
@@ -189,6 +190,45 @@ def course_of(folder: Path) -> dict[str, Any] | None:
     before = facts.get("earlier") or {}
     rates = [*before.get("rates", []), rate]
     return {name: value + before.get(name, 0) for name, value in own.items()} | {"rates": rates}
+
+
+def start_of(folders: Sequence[Path]) -> tuple[VisionTransformer | None, dict[str, Any] | None]:
+    """The weights that a run goes on from, and what they have been through.
+
+    The mean of the weights of runs that went on from one another is often better than each of them, and a good place
+    to go on from (Wortsman et al., 2022, "Model soups").
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Exported models alike in all but their weights, the latest last; none for a run from nothing.
+
+    Returns
+    -------
+    (VisionTransformer or None, dict or None)
+        The mean of the models' weights, and :func:`course_of` the last folder; with ``averaged``, how many there are,
+        where there is more than one.
+
+    Raises
+    ------
+    ExplorerError
+        ``training-model`` for a folder that is no model, or one of another shape.
+    """
+    if not folders:
+        return None, None
+    model, course = load_folder(folders[-1]).model, course_of(folders[-1])
+    total = model.state_dict()
+    for folder in folders[:-1]:
+        other = load_folder(folder).model.state_dict()
+        if {name: value.shape for name, value in other.items()} != {name: value.shape for name, value in total.items()}:
+            raise ExplorerError(
+                "training-model", path=str(folder), problem=f"is not of the shape of {folders[-1].name}"
+            )
+        total = {name: value + other[name] for name, value in total.items()}
+    model.load_state_dict({name: value / len(folders) for name, value in total.items()})
+    if course is not None and len(folders) > 1:
+        course["averaged"] = len(folders)
+    return model, course
 
 
 def evaluate_model(

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from explorer.errors import ExplorerError
+from explorer.resources import assets_path
 from explorer.training import cli
 from explorer.training.data import PictureSet, load_pictures
 from explorer.training.evaluation import Accuracy
-from explorer.training.export import course_of, evaluate_model, export_model, load_folder, write_card
+from explorer.training.export import course_of, evaluate_model, export_model, load_folder, start_of, write_card
 from explorer.training.settings import TrainSettings
 from explorer.training.trainer import CHECKPOINT, Trainer
 from tests.training_pictures import TINY, write_packed
@@ -271,6 +272,30 @@ def test_a_card_tells_of_the_runs_before(finished: Trainer, loaded: PictureSet, 
     write_card(third, facts, {8: Accuracy(100, 50, 70)}, "two cores")
     assert "pictures are not mixed." in " ".join((third / "README.md").read_text("utf-8").split())
     assert course_of(tmp_path) is None
+
+
+def test_a_run_may_go_on_from_the_mean_of_several(finished: Trainer, loaded: PictureSet, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    export_model(finished.folder, first)
+    further = Trainer(TINY, loaded, tmp_path / "further", CPU, *start_of([first]))
+    further.run(until_step=4)
+    export_model(further.folder, second)
+    one, two = (load_folder(folder).model.state_dict() for folder in (first, second))
+    mean, course = start_of([first, second])
+    assert mean is not None
+    assert any(not torch.equal(one[name], two[name]) for name in one)
+    for name, value in mean.state_dict().items():
+        assert torch.allclose(value, (one[name] + two[name]) / 2, atol=1e-6)
+    assert course == course_of(second) | {"averaged": 2}  # type: ignore[operator]
+    third = Trainer(TINY, loaded, tmp_path / "third", CPU, mean, course)
+    third.run(until_step=2)
+    facts = export_model(third.folder, tmp_path / "third-model")
+    write_card(tmp_path / "third-model", facts, {8: Accuracy(100, 50, 70)}, "two cores")
+    card = " ".join((tmp_path / "third-model" / "README.md").read_text("utf-8").split())
+    assert "Started from the mean of the weights of the last 2 of the earlier runs of this recipe" in card
+    with pytest.raises(ExplorerError) as caught:
+        start_of([first, assets_path("models", "pos-none")])
+    assert caught.value.code == "training-model"
 
 
 def test_a_folder_with_a_pickle_is_never_opened(finished: Trainer, tmp_path: Path) -> None:
