@@ -46,8 +46,8 @@ browser: test-tools
 
 # The page's tests have the machine to themselves: a browser, a server and its kernels are enough for two cores.
 test: browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --ignore tests/page
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/page
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations 15 --ignore tests/page
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 30 tests/page
 
 lint: test-tools
 	$(BIN)/ruff check .
