@@ -106,7 +106,7 @@ def model_card(
         f"with label smoothing {settings.label_smoothing:g}; random resized crops from "
         f"{100 * settings.crop_scale:.0f} % of the area, flips, colour changes of {100 * settings.color_jitter:.0f} %"
         f"{_appearance(settings)}; "
-        f"{_mixing(settings)}. What is shipped is the moving average of the weights.",
+        f"{_mixing(settings)}. What is shipped is {_shipped(facts)}.",
         _sizes(settings),
         *_earlier(facts),
         f"{facts['elapsed'] / 3600:.2f} hours, {facts['step']:,} steps, {facts['seen']:,} pictures{passes}, "
@@ -138,6 +138,12 @@ On the {count:,} held-back pictures, with Wilson's 95 % interval, as `vit-explor
 
 {limits}
 """
+
+
+def _shipped(facts: dict[str, Any]) -> str:
+    if facts.get("mean_with_earlier"):
+        return "the mean of two sets of weights: the moving average of this run's, and those of earlier runs"
+    return "the moving average of the weights"
 
 
 def _appearance(settings: TrainSettings) -> str:

@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str = "train", langu
         parser.add_argument("--epochs", type=float, help=say("epochs"))
         parser.add_argument("--budget-minutes", type=float, help=say("budget"))
         parser.add_argument("--export", metavar="FOLDER", type=Path, help=say("export"))
+        parser.add_argument("--mean-with", metavar="FOLDER", type=Path, nargs="+", default=[], help=say("mean"))
         parser.add_argument("--machine", default="", help=say("machine"))
     else:
         parser.add_argument("model", metavar="MODEL", help=say("model"))
@@ -112,7 +113,7 @@ def _export(args: argparse.Namespace, run_folder: Path) -> int:
     from explorer.training.settings import TrainSettings
 
     device = _device(args)
-    facts = export_model(run_folder, args.export)
+    facts = export_model(run_folder, args.export, args.mean_with)
     print(f"exported step {facts['step']} ({facts['elapsed'] / 60:.1f} min) to {args.export}", flush=True)
     if args.data is not None:
         loaded = load_folder(args.export)

@@ -74,7 +74,7 @@ class LoadedModel:
         return changed
 
 
-def export_model(run: Path, folder: Path) -> dict[str, Any]:
+def export_model(run: Path, folder: Path, mean_with: Sequence[Path] = ()) -> dict[str, Any]:
     """Write a run's averaged weights as a timm ``local-dir:`` folder.
 
     It may be called at any time, also while the run goes on. The model card is written apart, by
@@ -86,19 +86,33 @@ def export_model(run: Path, folder: Path) -> dict[str, Any]:
         The run's folder.
     folder : Path
         Is created where it is missing; files of an earlier export are replaced.
+    mean_with : sequence of Path
+        Exported models, such as those that the run started from: what is written is the mean of the run's weights
+        and theirs (see :func:`start_of`).
 
     Returns
     -------
     dict
         The run's facts: settings, steps, seconds, history.
+
+    Raises
+    ------
+    ExplorerError
+        ``training-no-checkpoint`` where nothing was trained yet; ``training-model`` for a model to take the mean with
+        that is none, or of another shape.
     """
     classes = read_labels(run / "labels.tsv")
     facts = _facts(run)
     settings = TrainSettings.from_values(facts["settings"])
     model, average = build_model(settings, len(classes)), build_model(settings, len(classes))
     facts = load_checkpoint(run / CHECKPOINT, model, average)
+    weights = average.state_dict()
+    other, _ = start_of(mean_with)
+    if other is not None:
+        weights = _mean([weights, other.state_dict()], mean_with[-1])
+        facts["mean_with_earlier"] = True
+    weights = {name: tensor.half().contiguous() for name, tensor in weights.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.half().contiguous() for name, tensor in average.state_dict().items()}
     unfinished = folder / "model.safetensors.part"
     save_file(weights, unfinished, metadata={"format": "pt"})
     write_labels(folder / "labels.tsv", classes)
@@ -217,18 +231,18 @@ def start_of(folders: Sequence[Path]) -> tuple[VisionTransformer | None, dict[st
     if not folders:
         return None, None
     model, course = load_folder(folders[-1]).model, course_of(folders[-1])
-    total = model.state_dict()
-    for folder in folders[:-1]:
-        other = load_folder(folder).model.state_dict()
-        if {name: value.shape for name, value in other.items()} != {name: value.shape for name, value in total.items()}:
-            raise ExplorerError(
-                "training-model", path=str(folder), problem=f"is not of the shape of {folders[-1].name}"
-            )
-        total = {name: value + other[name] for name, value in total.items()}
-    model.load_state_dict({name: value / len(folders) for name, value in total.items()})
+    others = [load_folder(folder).model.state_dict() for folder in folders[:-1]]
+    model.load_state_dict(_mean([model.state_dict(), *others], folders[-1]))
     if course is not None and len(folders) > 1:
         course["averaged"] = len(folders)
     return model, course
+
+
+def _mean(weights: Sequence[dict[str, torch.Tensor]], path: Path) -> dict[str, torch.Tensor]:
+    shapes = [{name: value.shape for name, value in each.items()} for each in weights]
+    if any(each != shapes[0] for each in shapes[1:]):
+        raise ExplorerError("training-model", path=str(path), problem="models of different shapes have no mean")
+    return {name: torch.stack([each[name] for each in weights]).mean(0) for name in weights[0]}
 
 
 def evaluate_model(

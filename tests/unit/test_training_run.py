@@ -292,10 +292,21 @@ def test_a_run_may_go_on_from_the_mean_of_several(finished: Trainer, loaded: Pic
     facts = export_model(third.folder, tmp_path / "third-model")
     write_card(tmp_path / "third-model", facts, {8: Accuracy(100, 50, 70)}, "two cores")
     card = " ".join((tmp_path / "third-model" / "README.md").read_text("utf-8").split())
+    assert "What is shipped is the moving average of the weights." in card
     assert "Started from the mean of the weights of the last 2 of the earlier runs of this recipe" in card
-    with pytest.raises(ExplorerError) as caught:
-        start_of([first, assets_path("models", "pos-none")])
-    assert caught.value.code == "training-model"
+    facts = export_model(third.folder, tmp_path / "mean", [first, second])
+    write_card(tmp_path / "mean", facts, {8: Accuracy(100, 50, 70)}, "two cores")
+    card = " ".join((tmp_path / "mean" / "README.md").read_text("utf-8").split())
+    assert "What is shipped is the mean of two sets of weights" in card
+    alone, shipped = (load_folder(tmp_path / name).model.state_dict() for name in ("third-model", "mean"))
+    for name, value in shipped.items():
+        assert torch.allclose(value, (alone[name] + mean.state_dict()[name]) / 2, atol=2e-3)
+    for wrong in (lambda path: start_of([first, path]), lambda path: export_model(third.folder, second, [path])):
+        with pytest.raises(ExplorerError) as caught:
+            wrong(assets_path("models", "pos-none"))
+        assert caught.value.code == "training-model"
+    # What was there before a mean that cannot be taken is still there.
+    assert load_folder(second).model.state_dict()["cls_token"].equal(two["cls_token"])
 
 
 def test_a_folder_with_a_pickle_is_never_opened(finished: Trainer, tmp_path: Path) -> None:
