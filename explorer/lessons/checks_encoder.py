@@ -260,8 +260,8 @@ _HEADS = {
         "index",
         lambda lesson: int(lesson.trace.blocks[-1].attention[:, 0, 0].argmax()),
         {
-            "from-one": lambda lesson: int(lesson.trace.blocks[-1].attention[:, 0, 0].argmax()) + 1,
             "not-the-last-layer": lambda lesson: int(_block(lesson).attention[:, 0, 0].argmax()),
+            "from-one": lambda lesson: int(lesson.trace.blocks[-1].attention[:, 0, 0].argmax()) + 1,
         },
     ),
 }

@@ -47,7 +47,10 @@ def test_truth_is_right_in_every_guise(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "mistake"), KNOWN)
 def test_known_mistakes_are_called_by_their_names(name: str, mistake: str) -> None:
-    wrong = CHECKS[name].mistakes[mistake](LESSON)
+    mistakes = CHECKS[name].mistakes
+    wrong = mistakes[mistake](LESSON)
+    # With some weights two mistakes come to the same number; nobody can know which it was, and the first is said.
+    mistake = next(key for key, one in mistakes.items() if np.array_equal(one(LESSON), wrong))
     for language in LANGUAGES:
         begin("patches", language)
         verdict = check(name, wrong)
