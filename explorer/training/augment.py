@@ -32,6 +32,7 @@ def augment_batch(
     *,
     crop_scale: float,
     color_jitter: float,
+    rotation: float = 0.0,
     hue_jitter: float = 0.0,
     grey_probability: float = 0.0,
     sharpness_jitter: float = 0.0,
@@ -50,6 +51,8 @@ def augment_batch(
         Smallest part of the area that a crop keeps; its aspect ratio is between 3:4 and 4:3.
     color_jitter : float
         Largest relative change of brightness, contrast and saturation; 0 for none.
+    rotation : float
+        Largest turn of the crop around its own centre, in degrees; corners that leave the picture are mirrored.
     hue_jitter, grey_probability, sharpness_jitter, jpeg_probability : float
         As in :func:`~explorer.training.appearance.vary_appearance`; 0 for none.
 
@@ -64,10 +67,14 @@ def augment_batch(
     ratio = torch.exp((draws[1] * 2.0 - 1.0) * math.log(4.0 / 3.0))
     width = (area * ratio).sqrt().clamp(max=1.0)
     height = (area / ratio).sqrt().clamp(max=1.0)
+    flipped = torch.where(draws[4] < 0.5, -width, width)
+    turn = torch.zeros(count)
+    if rotation > 0.0:
+        turn = torch.deg2rad((torch.rand(count) * 2.0 - 1.0) * rotation)
     theta = torch.zeros(count, 2, 3)
-    theta[:, 0, 0] = torch.where(draws[4] < 0.5, -width, width)
+    theta[:, 0, 0], theta[:, 0, 1] = flipped * turn.cos(), -height * turn.sin()
+    theta[:, 1, 0], theta[:, 1, 1] = flipped * turn.sin(), height * turn.cos()
     theta[:, 0, 2] = (draws[2] * 2.0 - 1.0) * (1.0 - width)
-    theta[:, 1, 1] = height
     theta[:, 1, 2] = (draws[3] * 2.0 - 1.0) * (1.0 - height)
     grid = affine_grid(theta.to(images.device), list(images.shape), align_corners=False)
     # Crops only ever enlarge, so that plain bilinear reading makes no aliases.

@@ -23,6 +23,8 @@ _POSITIONS = {
     "none": "none",
 }
 
+#: How many of the classes that are known least, and best, are named.
+_NAMED = 6
 
 _UNFINISHED = """
 > **A snapshot of a run that is not finished.** Its numbers are true, but not the recipe's last word.
@@ -86,7 +88,7 @@ def model_card(
     settings = TrainSettings.from_values(facts["settings"])
     wordnet = all(_WORDNET_ID.fullmatch(name.wordnet_id) for name in classes)
     data = (_TINY_IMAGENET if wordnet else _OWN_PICTURES).format(held=settings.validation_per_class)
-    limits = _TINY_IMAGENET_LIMITS if wordnet else _OWN_LIMITS
+    limits = _hardest(results, settings, classes) + (_TINY_IMAGENET_LIMITS if wordnet else _OWN_LIMITS)
     count = next(iter(results.values())).count
     passes = f" ({facts['seen'] / facts['train_pictures']:.1f} passes)" if "train_pictures" in facts else ""
     image, patch = settings.image_size, settings.patch_size
@@ -106,7 +108,7 @@ def model_card(
         f"with label smoothing {settings.label_smoothing:g}; random resized crops from "
         f"{100 * settings.crop_scale:.0f} % of the area, flips, colour changes of {100 * settings.color_jitter:.0f} %"
         f"{_appearance(settings)}; "
-        f"{_mixing(settings)}. What is shipped is {_shipped(facts)}.",
+        f"{_mixing(settings)}{_dropping(settings)}. What is shipped is {_shipped(facts)}.",
         _sizes(settings),
         *_earlier(facts),
         f"{facts['elapsed'] / 3600:.2f} hours, {facts['step']:,} steps, {facts['seen']:,} pictures{passes}, "
@@ -147,8 +149,9 @@ def _shipped(facts: dict[str, Any]) -> str:
 
 
 def _appearance(settings: TrainSettings) -> str:
-    """What else was done to the look of the pictures."""
+    """What else was done to the pictures."""
     done = (
+        (settings.rotation, f"turns of up to {settings.rotation:g}°"),
         (settings.hue_jitter, f"hue turned by up to {360 * settings.hue_jitter:.0f}°"),
         (settings.sharpness_jitter, f"sharpness changed by up to {100 * settings.sharpness_jitter:.0f} %"),
         (settings.grey_probability, f"grey in {100 * settings.grey_probability:.0f} % of the pictures"),
@@ -163,6 +166,15 @@ def _mixing(settings: TrainSettings) -> str:
         return "pictures are not mixed"
     share, until = 100 * settings.mix_probability, 100 * settings.mix_until
     return f"CutMix or mixup in {share:.0f} % of the steps until {until:.0f} % of the run"
+
+
+def _dropping(settings: TrainSettings) -> str:
+    """How many patches were left out."""
+    shares = {patch: share for patch, share in settings.patch_drop.items() if share > 0}
+    if not shares or settings.patch_drop_until <= 0:
+        return ""
+    said = " and ".join(f"{100 * share:.0f} % of the patches at size {patch}" for patch, share in shares.items())
+    return f"; {said} are left out at random until {100 * settings.patch_drop_until:.0f} % of the run"
 
 
 def _sizes(settings: TrainSettings) -> str:
@@ -195,6 +207,25 @@ def _last_tenth(facts: dict[str, Any], settings: TrainSettings) -> str:
     moved = f"top-1 at patch {settings.patch_size} moved from {first:.1f} to {last:.1f} %"
     line = f"Over the last {part:.0f} % of the training, {moved}."
     return textwrap.fill(line, 120) + "\n\n"
+
+
+def _hardest(results: dict[int, Accuracy], settings: TrainSettings, classes: Sequence[ClassName]) -> str:
+    """The classes that are known least and best at the native patch size, where there are enough to choose from."""
+    native = results.get(settings.patch_size)
+    counted = [
+        (right / count, right, count, name.name_en)
+        for (right, count), name in zip(native.by_class if native else (), classes, strict=False)
+        if count > 0
+    ]
+    if len(counted) < 4 * _NAMED:
+        return ""
+    order = sorted(counted, key=lambda entry: entry[0])
+    least, best = (
+        ", ".join(f"{name} ({right} of {count})" for _, right, count, name in part)
+        for part in (order[:_NAMED], order[: -_NAMED - 1 : -1])
+    )
+    line = f"At patch {settings.patch_size} it recognises least, of the held-back pictures: {least}; best: {best}."
+    return textwrap.fill(line, 120, break_on_hyphens=False) + "\n\n"
 
 
 def _earlier(facts: dict[str, Any]) -> list[str]:

@@ -97,6 +97,8 @@ def _train(args: argparse.Namespace) -> int:
     folder, settings = _run_and_settings(args)
     if args.export is not None:
         return _export(args, folder)
+    if args.mean_with or args.machine:
+        raise ExplorerError("training-no-export", option="--mean-with" if args.mean_with else "--machine")
     if args.data is None:
         raise ExplorerError("training-no-data")
     device = _device(args)

@@ -25,11 +25,14 @@ class Accuracy:
         Pictures looked at.
     top1, top5 : int
         How many were right.
+    by_class : tuple of (int, int)
+        Of each class, how often it was the first answer to its own pictures, and how many there are.
     """
 
     count: int
     top1: int
     top5: int
+    by_class: tuple[tuple[int, int], ...] = ()
 
     def line(self) -> str:
         """Both numbers in percent with their 95 % intervals."""
@@ -65,13 +68,16 @@ def measure(
     device : torch.device
     batch_size : int
     """
-    top1 = top5 = 0
+    top5 = 0
+    first = np.zeros(len(indices), dtype=bool)
     for start in range(0, len(indices), batch_size):
         chosen = indices[start : start + batch_size]
         batch = torch.as_tensor(pixels[chosen]).to(device)
         answers = logits(normalise_batch(batch, settings.mean, settings.std)).float()
         best = answers.topk(min(5, answers.shape[1]), dim=1).indices.cpu().numpy()
         right = best == labels[chosen][:, None]
-        top1 += int(right[:, 0].sum())
+        first[start : start + batch_size] = right[:, 0]
         top5 += int(right.any(axis=1).sum())
-    return Accuracy(len(indices), top1, top5)
+    known, counts = np.bincount(labels[indices], first).astype(int), np.bincount(labels[indices])
+    by_class = tuple(zip(known.tolist(), counts.tolist(), strict=True))
+    return Accuracy(len(indices), int(first.sum()), top5, by_class)

@@ -9,7 +9,12 @@ from torch.nn.functional import conv2d
 
 from explorer.positions import sinusoidal_table
 from explorer.training.settings import TrainSettings
-from explorer.training.timm_parts import PatchEmbedResamplerFixedOrigSize, create_model, resample_abs_pos_embed
+from explorer.training.timm_parts import (
+    PatchDropout,
+    PatchEmbedResamplerFixedOrigSize,
+    create_model,
+    resample_abs_pos_embed,
+)
 
 __all__ = ["ARCHITECTURE", "FlexibleForward", "VisionTransformer", "build_model", "model_arguments", "position_table"]
 
@@ -84,8 +89,10 @@ class FlexibleForward:
         self.resample = PatchEmbedResamplerFixedOrigSize((settings.patch_size, settings.patch_size))
         self._tables: dict[tuple[int, int], torch.Tensor] = {}
 
-    def __call__(self, model: VisionTransformer, images: torch.Tensor, patch_size: int) -> torch.Tensor:
-        """Logits (B, K) of normalised images (B, C, H, W)."""
+    def __call__(
+        self, model: VisionTransformer, images: torch.Tensor, patch_size: int, *, drop: float = 0.0
+    ) -> torch.Tensor:
+        """Logits (B, K) of normalised images (B, C, H, W), without a share ``drop`` of their patches."""
         # The bicubic kernels and their pseudo-inverse lose too much in bfloat16.
         with torch.autocast(images.device.type, enabled=False):
             kernel = self.resample(model.patch_embed.proj.weight, [patch_size, patch_size])
@@ -94,6 +101,9 @@ class FlexibleForward:
         x = model.patch_embed.norm(x.flatten(2).transpose(1, 2))
         if positions is not None:
             x = x + positions
+        if drop > 0.0:
+            # Before CLS joins, which is never dropped.
+            x = PatchDropout(drop, num_prefix_tokens=0)(x)
         x = torch.cat([model.cls_token.expand(len(x), -1, -1), x], dim=1)
         x = model.norm_pre(model.pos_drop(x))
         for block in model.blocks:

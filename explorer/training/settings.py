@@ -94,10 +94,17 @@ class TrainSettings:
         Smallest part of a picture's area that a random crop keeps.
     color_jitter : float
         Largest relative change of brightness, contrast and saturation.
+    rotation : float
+        Largest turn of a crop around its centre, in degrees.
     hue_jitter, grey_probability, sharpness_jitter, jpeg_probability : float
         As in :func:`~explorer.training.appearance.vary_appearance`.
     erase_probability : float
         As in timm's ``RandomErasing``.
+    patch_drop : mapping of int to float
+        Patch size to the share of patches that a training picture loses at random (timm's ``PatchDropout``): a
+        step costs less, and no answer can lean on one patch.
+    patch_drop_until : float
+        Progress after which every patch is seen.
     ema_decay : float
         Decay of the averaged weights, which are the ones that are shipped.
     mean, std : sequence of float
@@ -139,11 +146,14 @@ class TrainSettings:
     mix_until: float = 0.85
     crop_scale: float = 0.35
     color_jitter: float = 0.2
+    rotation: float = 0.0
     hue_jitter: float = 0.0
     grey_probability: float = 0.0
     sharpness_jitter: float = 0.0
     jpeg_probability: float = 0.0
     erase_probability: float = 0.0
+    patch_drop: Mapping[int, float] = field(default_factory=dict)
+    patch_drop_until: float = 0.85
     ema_decay: float = 0.998
     mean: Sequence[float] = (0.485, 0.456, 0.406)
     std: Sequence[float] = (0.229, 0.224, 0.225)
@@ -169,6 +179,11 @@ class TrainSettings:
         # timm's Mixup pairs the pictures of a batch.
         if any(size < 2 or size % 2 for size in self.batch_sizes.values()):
             return "batch_sizes must be even"
+        if any(not 0.0 <= share < 1.0 for share in self.patch_drop.values()):
+            return "patch_drop must be at least 0 and below 1"
+        for name in ("mix_probability", "grey_probability", "jpeg_probability", "erase_probability"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                return f"{name} must be between 0 and 1"
         if self.embed_dim % self.num_heads:
             return "embed_dim must be a multiple of num_heads"
         for name, allowed in (
@@ -254,6 +269,8 @@ class TrainSettings:
                 changed["stages"] = tuple(_stage(values) for values in changed["stages"])
             if "batch_sizes" in changed:
                 changed["batch_sizes"] = {int(patch): int(size) for patch, size in changed["batch_sizes"].items()}
+            if "patch_drop" in changed:
+                changed["patch_drop"] = {int(patch): float(share) for patch, share in changed["patch_drop"].items()}
             for name in ("mean", "std"):
                 if name in changed:
                     changed[name] = tuple(float(value) for value in changed[name])

@@ -16,6 +16,7 @@ __all__ = [
     "Mixup",
     "ModelEmaV3",
     "Muon",
+    "PatchDropout",
     "PatchEmbedResamplerFixedOrigSize",
     "PolyLRScheduler",
     "RandomErasing",
@@ -29,6 +30,7 @@ create_model: Any = import_timm().create_model
 
 Mixup: Any = import_module("timm.data").Mixup
 RandomErasing: Any = import_module("timm.data.random_erasing").RandomErasing
+PatchDropout: Any = import_module("timm.layers").PatchDropout
 PatchEmbedResamplerFixedOrigSize: Any = import_module("timm.layers.patch_embed").PatchEmbedResamplerFixedOrigSize
 resample_abs_pos_embed: Any = import_module("timm.layers").resample_abs_pos_embed
 SoftTargetCrossEntropy: Any = import_module("timm.loss").SoftTargetCrossEntropy

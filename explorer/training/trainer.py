@@ -164,6 +164,7 @@ class Trainer:
             settings.std,
             crop_scale=settings.crop_scale,
             color_jitter=settings.color_jitter,
+            rotation=settings.rotation,
             hue_jitter=settings.hue_jitter,
             grey_probability=settings.grey_probability,
             sharpness_jitter=settings.sharpness_jitter,
@@ -174,8 +175,9 @@ class Trainer:
         if settings.erase_probability > 0:
             images = self.erase(images)
         self.scheduler.step_update(round(progress * TICKS))
+        drop = settings.patch_drop.get(patch_size, 0.0) if progress < settings.patch_drop_until else 0.0
         with self._autocast():
-            loss = self.loss(self.forward(self.model, images, patch_size).float(), targets)
+            loss = self.loss(self.forward(self.model, images, patch_size, drop=drop).float(), targets)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise ExplorerError("training-diverged", step=self.step)

@@ -102,6 +102,43 @@ def test_augmentation_keeps_uniform_pictures_uniform() -> None:
     assert torch.allclose(changed, normalise_batch(pixels, TINY.mean, TINY.std), atol=1e-4)
 
 
+def test_turned_crops_show_the_picture_turned() -> None:
+    """A straight edge between two colours, in crops of the whole height, stands as steeply as was drawn."""
+    torch.manual_seed(1)
+    pixels = torch.zeros(64, 32, 32, 3, dtype=torch.uint8)
+    pixels[:, :, 16:] = 255
+    shape = {"crop_scale": 1.0, "color_jitter": 0.0}
+    straight = augment_batch(pixels, (0.0,) * 3, (1.0,) * 3, **shape)[:, 0]
+    turned = augment_batch(pixels, (0.0,) * 3, (1.0,) * 3, rotation=30.0, **shape)[:, 0]
+    assert torch.allclose(straight[:, 8], straight[:, 24], atol=1e-5)
+
+    def edge(rows: torch.Tensor) -> torch.Tensor:
+        """Where the edge crosses a row, in pixels."""
+        bright = rows.mean(dim=-1)
+        return 32 * torch.where(rows[:, 0] > rows[:, -1], bright, 1.0 - bright)
+
+    slopes = torch.rad2deg(torch.atan((edge(turned[:, 20]) - edge(turned[:, 12])) / 8.0))
+    assert slopes.abs().max() < 38.0  # an unequal scale of the axes makes an angle steeper
+    assert slopes.min() < -15.0
+    assert slopes.max() > 15.0
+    assert slopes.abs().median() > 5.0
+
+
+def test_dropped_patches_cost_and_tell_nothing() -> None:
+    """With half the patches dropped, an answer depends on the other half alone, and CLS stays."""
+    model = build_model(TINY, 3)
+    forward = FlexibleForward(TINY)
+    lengths: list[int] = []
+    model.blocks[0].register_forward_pre_hook(lambda _module, inputs: lengths.append(inputs[0].shape[1]))
+    images = torch.randn(2, 3, 16, 16, requires_grad=True)
+    forward(model, images, 4)
+    forward(model, images, 4, drop=0.5).square().sum().backward()
+    assert lengths == [17, 9]
+    assert images.grad is not None
+    per_patch = images.grad.abs().sum(dim=1).unfold(1, 4, 4).unfold(2, 4, 4).sum(dim=(-1, -2))
+    assert [int(row.count_nonzero()) for row in per_patch] == [8, 8]
+
+
 def test_siblings_differ_in_position_alone() -> None:
     siblings = [load_preset(f"pos-{position}") for position in POSITIONS]
     assert [sibling.position for sibling in siblings] == list(POSITIONS)
@@ -128,6 +165,10 @@ def test_presets_survive_their_own_file(name: str, tmp_path: Path) -> None:
         {"batch_sizes": {"8": 7}},
         {"epochs": 0},
         {"epochs": "many"},
+        {"patch_drop": {"8": 1.0}},
+        {"patch_drop": 0.5},
+        {"jpeg_probability": 1.5},
+        {"mix_probability": -0.1},
     ],
 )
 def test_settings_that_cannot_work_are_refused(values: dict[str, object]) -> None:

@@ -14,7 +14,8 @@ import torch
 from explorer.errors import ExplorerError
 from explorer.resources import assets_path
 from explorer.training import cli
-from explorer.training.data import PictureSet, load_pictures
+from explorer.training.card import model_card
+from explorer.training.data import ClassName, PictureSet, load_pictures
 from explorer.training.evaluation import Accuracy
 from explorer.training.export import course_of, evaluate_model, export_model, load_folder, start_of, write_card
 from explorer.training.settings import TrainSettings
@@ -46,7 +47,9 @@ def assert_equal_weights(one: Trainer, other: Trainer) -> None:
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 def test_a_resumed_run_repeats_the_one_that_was_not_stopped(tmp_path: Path, loaded: PictureSet, optimizer: str) -> None:
-    settings = replace(TINY, optimizer=optimizer, drop_path=0.2, erase_probability=0.5, mix_probability=1.0)
+    settings = replace(
+        TINY, optimizer=optimizer, drop_path=0.2, erase_probability=0.5, mix_probability=1.0, rotation=20.0
+    ).with_changes(patch_drop={4: 0.5, 8: 0.25}, patch_drop_until=0.7)
     whole = trainer(tmp_path / "whole", loaded, settings)
     whole.run(until_step=8)
     assert not trainer(tmp_path / "cut", loaded, settings).run(until_step=4)
@@ -176,6 +179,7 @@ def test_what_is_exported_is_what_was_trained(finished: Trainer, loaded: Picture
             assert torch.allclose(model.at_patch_size(patch_size)(images), ours, atol=2e-2)
     results = evaluate_model(model, loaded, (8, 16), device=CPU)
     assert results[8] == finished.evaluate(8)
+    assert results[8].by_class == ((2, 2),) * 3
     write_card(tmp_path / "tiny", facts, results, "a test machine")
     card = (tmp_path / "tiny" / "README.md").read_text("utf-8")
     assert "100.0 %" in card
@@ -199,6 +203,35 @@ def test_the_card_tells_how_far_the_last_tenth_moved(finished: Trainer, loaded: 
         del entry["progress"]
     write_card(tmp_path, facts, {8: Accuracy(6, 6, 6)}, "a test machine")
     assert "moved" not in (tmp_path / "README.md").read_text("utf-8")
+
+
+def test_the_card_tells_what_was_dropped_and_turned(finished: Trainer, tmp_path: Path) -> None:
+    facts = export_model(finished.folder, tmp_path)
+    write_card(tmp_path, facts, {8: Accuracy(6, 6, 6)}, "a test machine")
+    assert "left out" not in (tmp_path / "README.md").read_text("utf-8")
+    facts["settings"] |= {"rotation": 12.0, "patch_drop": {"4": 0.5, "8": 0.375}, "patch_drop_until": 0.8}
+    write_card(tmp_path, facts, {8: Accuracy(6, 6, 6)}, "a test machine")
+    card = " ".join((tmp_path / "README.md").read_text("utf-8").split())
+    assert "turns of up to 12°" in card
+    assert (
+        "50 % of the patches at size 4 and 38 % of the patches at size 8 are left out at random until 80 % of the run."
+        in card
+    )
+
+
+def test_the_card_names_the_classes_known_least_and_best() -> None:
+    classes = [ClassName(f"n{number:08d}", f"thing {number}", f"物{number}") for number in range(30)]
+    counted = Accuracy(1500, 0, 0, tuple((number, 50) for number in range(30)))
+    facts = {"settings": json.loads(TINY.to_json()), "seen": 1, "step": 1, "elapsed": 1.0, "history": []}
+    facts |= {"complete": True}
+
+    def card(names: list[ClassName]) -> str:
+        return " ".join(model_card(facts, {8: counted}, parameters=1, classes=names, where="here").split())
+
+    assert "recognises least, of the held-back pictures: thing 0 (0 of 50), thing 1 (1 of 50)," in card(classes)
+    assert "best: thing 29 (29 of 50), thing 28 (28 of 50)," in card(classes)
+    # With a few classes there is no choosing.
+    assert "recognises least" not in card(classes[:8])
 
 
 def test_export_and_evaluation_from_the_command_line(
@@ -235,6 +268,11 @@ def test_settings_can_be_changed_on_the_command_line(packed: Path, tmp_path: Pat
     assert settings == replace(TINY, embed_dim=32, position="none", epochs=1.0)
     with pytest.raises(ExplorerError):
         cli._run_and_settings(parser.parse_args([*arguments, "--set", "embed_dim"]))
+    for option in ("--mean-with", "--machine"):
+        with pytest.raises(ExplorerError) as caught:
+            cli.run(parser.parse_args([*arguments, option, str(tmp_path)]))
+        assert caught.value.code == "training-no-export"
+        assert option in str(caught.value)
 
 
 def test_a_warm_start_begins_with_the_given_weights(finished: Trainer, loaded: PictureSet, tmp_path: Path) -> None:
