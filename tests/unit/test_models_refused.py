@@ -1,0 +1,190 @@
+"""Models that cannot be loaded, and what is said of each; nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from explorer import hub, load_model
+from explorer.errors import ExplorerError
+from explorer.models import wrap_model
+from explorer.torch_compat import import_timm
+from tests.unit.model_folders import ARGUMENTS, code_of, write_folder
+
+from .conftest import randomised
+
+timm = import_timm()
+
+
+@pytest.fixture
+def module() -> Any:
+    return randomised(timm.create_model("vit_tiny_patch16_224", **ARGUMENTS)).eval()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, module: Any) -> Path:
+    return write_folder(tmp_path / "mine", module)
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18", "swin_tiny_patch4_window7_224", "mixer_b16_224", "eva02_tiny_patch14_224"]
+)
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_other_architectures_are_refused(name: str, pretrained: bool) -> None:
+    assert code_of(lambda: load_model(name, pretrained=pretrained)) == "model-not-vit"
+
+
+@pytest.mark.parametrize(
+    "name", ["vit_base_patch16_xp_224", "vit_base_patch16_rpn_224", "vit_dwee_patch16_reg1_gap_256"]
+)
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_other_blocks_are_refused_before_anything_is_fetched(
+    name: str, pretrained: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "fetch", lambda *_: pytest.fail("fetched"))
+    assert code_of(lambda: load_model(name, pretrained=pretrained)) == "model-not-supported"
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch61_224", "", "!!", "nonsense", "../../etc/passwd", "<b>vit</b>"])
+def test_unknown_names_are_said_to_be_unknown(name: str) -> None:
+    code = code_of(lambda: load_model(name))
+    assert code == ("model-folder-missing" if name.startswith(".") else "model-unknown")
+
+
+def test_an_unknown_name_comes_with_names_that_are_like_it() -> None:
+    with pytest.raises(ExplorerError, match="vit_tiny_patch16_224"):
+        load_model("vit_tiny_patch61_224")
+    with pytest.raises(ExplorerError, match="augreg_in21k_ft_in1k"):
+        load_model("vit_tiny_patch16_224.augreg_in21k_ft_in2k")
+
+
+def test_a_folder_that_is_no_model(tmp_path: Path, folder: Path) -> None:
+    assert code_of(lambda: load_model(tmp_path / "nowhere")) == "model-folder-missing"
+    assert code_of(lambda: load_model(tmp_path)) == "model-folder-no-config"
+    config = (folder / "config.json").read_text()
+    for text in ("", "[]", "{", '{"architecture": 3}', "\ud800".encode("utf-8", "surrogatepass")):
+        data = text if isinstance(text, bytes) else text.encode()
+        (folder / "config.json").write_bytes(data)
+        assert code_of(lambda: load_model(folder)) == "model-folder-bad-config", text
+    (folder / "config.json").write_text(config)
+    (folder / "model.safetensors").unlink()
+    assert code_of(lambda: load_model(folder)) == "model-folder-no-weights"
+
+
+class Exploit:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.write_text, (self.target, "unpickled")
+
+
+@pytest.mark.parametrize("file", ["pytorch_model.bin", "model.pth", "model.ckpt"])
+def test_pickled_weights_are_never_opened(folder: Path, tmp_path: Path, file: str) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / file).write_bytes(pickle.dumps({"head.weight": Exploit(tmp_path / "proof")}))
+    assert code_of(lambda: load_model(folder)) == "model-folder-unsafe"
+    assert not (tmp_path / "proof").exists()
+
+
+def test_a_configuration_cannot_ask_for_pickled_weights(folder: Path, tmp_path: Path) -> None:
+    exploit = tmp_path / "evil.bin"
+    exploit.write_bytes(pickle.dumps({"head.weight": Exploit(tmp_path / "proof")}))
+    config = json.loads((folder / "config.json").read_text())
+    for key, value in {"checkpoint_path": str(exploit), "pretrained": True, "block_fn": "os.system"}.items():
+        changed = config | {"model_args": config["model_args"] | {key: value}}
+        (folder / "config.json").write_text(json.dumps(changed))
+        assert code_of(lambda: load_model(folder)) == "model-folder-bad-config"
+    for key in ("file", "url", "hf_hub_id", "state_dict"):
+        changed = config | {"pretrained_cfg": config["pretrained_cfg"] | {key: str(exploit), "custom_load": True}}
+        (folder / "config.json").write_text(json.dumps(changed))
+        load_model(folder)
+    assert not (tmp_path / "proof").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mean": [0.5]},
+        {"std": [0.5, 0.5, 0]},
+        {"mean": "grey"},
+        {"crop_pct": 0},
+        {"crop_pct": 7},
+        {"interpolation": "magic"},
+        {"crop_mode": "left"},
+    ],
+)
+def test_a_configuration_that_cannot_prepare_pictures(folder: Path, change: dict[str, Any]) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["pretrained_cfg"] |= change
+    (folder / "config.json").write_text(json.dumps(config))
+    assert code_of(lambda: load_model(folder)) == "model-folder-bad-config"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"num_heads": 5}, "model-arguments"),
+        ({"global_pool": "median"}, "model-arguments"),
+        ({"act_layer": "no_such_activation"}, "model-arguments"),
+        ({"depth": 0}, "model-not-supported"),
+        ({"act_layer": "hard_swish"}, "model-not-supported"),
+        ({"norm_layer": "batchnorm2d"}, "model-not-supported"),
+        ({"global_pool": "", "class_token": False}, "model-not-supported"),
+        ({"in_chans": 1}, "model-input-not-supported"),
+        ({"img_size": [64, 32]}, "model-input-not-supported"),
+        ({"embed_dim": 96}, "model-weights-unfit"),
+        ({"embed_dim": 30_000_000}, "model-weights-unfit"),
+        ({"depth": 3}, "model-weights-unfit"),
+        ({"mlp_ratio": [4]}, "model-folder-bad-config"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_configuration_of_another_model(folder: Path, change: dict[str, Any], code: str) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["model_args"] |= change
+    (folder / "config.json").write_text(json.dumps(config))
+    assert code_of(lambda: load_model(folder)) == code
+
+
+def test_a_folder_of_another_architecture(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    for architecture, code in {
+        "resnet18": "model-not-vit",
+        "no_such_model": "model-unknown",
+        "vit_base_patch16_rpn_224": "model-not-supported",
+    }.items():
+        changed = config | {"architecture": architecture, "model_args": {}}
+        (folder / "config.json").write_text(json.dumps(changed))
+        assert code_of(lambda: load_model(folder)) == code
+
+
+def test_weights_that_are_damaged(folder: Path, tmp_path: Path) -> None:
+    file = folder / "model.safetensors"
+    good = file.read_bytes()
+    for bad in (b"", b"\0" * 8, b"\xff" * 200, good[:4], good[: len(good) // 2], good[:-1], good + b"x"):
+        file.write_bytes(bad)
+        assert code_of(lambda: load_model(folder)) == "model-corrupt"
+    file.write_bytes(good)
+    state = load_file(file)
+    save_file(state | {"head.bias": state["head.bias"] * float("nan")}, file)
+    assert code_of(lambda: load_model(folder)) == "model-corrupt"
+    save_file({name: value for name, value in state.items() if name != "head.bias"}, file)
+    assert code_of(lambda: load_model(folder)) == "model-weights-unfit"
+    save_file(state | {"more": torch.zeros(2)}, file)
+    assert code_of(lambda: load_model(folder)) == "model-weights-unfit"
+    shutil.rmtree(folder)
+    assert code_of(lambda: load_model(folder)) == "model-folder-missing"
+
+
+def test_a_module_that_is_no_vit_is_refused() -> None:
+    assert code_of(lambda: wrap_model(torch.nn.Linear(2, 2), "linear")) == "model-not-vit"  # type: ignore[arg-type]

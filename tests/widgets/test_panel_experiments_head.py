@@ -1,0 +1,205 @@
+"""Stage 7, a new head: classes of one's own, their pictures, the training, the file; no message is believed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from explorer.experiments import train_head
+from explorer.experiments.new_head import picture_vectors
+from explorer.images import encode_image
+from explorer.numerics import softmax
+from explorer.panels.experiments import ExperimentsPanel
+from explorer.samples import open_sample
+from explorer.state import ExplorerState
+from tests.widgets.random_model import random_state
+
+
+@pytest.fixture
+def state() -> Iterator[ExplorerState]:
+    state = random_state(scale=6.0)
+    yield state
+    state.close()
+
+
+def settled(state: ExplorerState) -> None:
+    assert state.wait(60)
+    assert state.jobs.wait(60)
+    assert state.wait(60)
+    assert state.error is None, state.error
+
+
+def opened(state: ExplorerState, name: str) -> Any:
+    state.experiment = name
+    stage = ExperimentsPanel(state)
+    settled(state)
+    return stage.experiments[name]
+
+
+def trained(state: ExplorerState) -> Any:
+    panel = opened(state, "head")
+    panel.start()
+    settled(state)
+    assert panel._failure.value == ""
+    return panel
+
+
+def send(widget: Any, *buffers: bytes, **content: Any) -> None:
+    widget._handle_custom_msg(content, list(buffers))
+
+
+def give(widget: Any, where: int, data: bytes, name: str = "photo.jpg", number: int = 7) -> None:
+    """A file, as the browser sends it."""
+    send(widget, kind="begin", upload=number, size=len(data), name=name, **{"class": where})
+    if widget.busy:
+        send(widget, data, kind="piece", upload=number, offset=0, **{"class": where})
+
+
+def photo(seed: int) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 255, (48, 64, 3)).astype(np.uint8)
+    return encode_image(pixels, "png")
+
+
+def test_the_example_can_be_trained_at_once(state: ExplorerState) -> None:
+    panel = opened(state, "head")
+    assert panel._result_box.layout.display == "none"
+    assert not panel._pictures.takes_new
+    panel.start()
+    settled(state)
+    classes = {each.name: each.pictures for each in panel._pictures.classes}
+    assert list(classes) == ["animals", "things"]
+    sizes = {key: size for key, size in panel.sizes.items() if key != "crop"}
+    expected = train_head(state.jobs.models.get("bundled"), classes, steps=200, **sizes)
+    curve = json.loads(panel._curve.figure_json)["data"][0]["y"]
+    assert curve == pytest.approx(expected.losses.tolist(), abs=1e-5)
+    assert curve[0] == pytest.approx(np.log(2), abs=1e-5)
+    rate = expected.leave_one_out
+    assert f"{rate.hits} of {rate.count} are right" in panel._verdict.value
+    wrong = expected.targets != expected.left_out_answers
+    notes = [picture["note"] for card in panel._pictures.cards for picture in card["pictures"]]
+    assert [bool(note) for note in notes] == wrong.tolist()
+
+
+def test_the_pages_picture_is_classified_and_does_not_undo_the_training(state: ExplorerState) -> None:
+    panel = trained(state)
+    head = panel.result
+    for sample in ("goldfish", "coffee"):
+        state.picture = open_sample(sample)
+        settled(state)
+        assert panel.result is head
+        best = softmax(head(state.trace.y.mean(axis=0))).max()
+        assert f"{best:.1%}" in panel._answer.value
+    state.patch_size = 16
+    settled(state)
+    assert panel.result is None
+
+
+def test_new_pictures_get_an_answer(state: ExplorerState) -> None:
+    panel = trained(state)
+    widget = panel._pictures
+    send(widget, kind="current", **{"class": -1})
+    give(widget, -1, photo(3))
+    settled(state)
+    vectors = picture_vectors(state.jobs.models.get("bundled"), widget.new_pictures, patch_size=8, image_size=32)
+    for shown, vector in zip(widget.new, vectors, strict=True):
+        probs = softmax(panel.result(vector))
+        assert shown["note"] == f"{panel.result.classes[probs.argmax()]} {probs.max():.1%}"
+    send(widget, kind="remove", picture=0, **{"class": -1})
+    settled(state)
+    assert [shown["note"] for shown in widget.new] == [shown["note"]]
+
+
+def test_a_change_of_the_classes_needs_another_training(state: ExplorerState) -> None:
+    panel = trained(state)
+    widget = panel._pictures
+    send(widget, kind="name", name="  my   <b>cats</b> ", **{"class": 0})
+    assert widget.classes[0].name == "my <b>cats</b>"
+    assert panel.result is None
+    assert panel._result_box.layout.display == "none"
+    assert not widget.takes_new
+    send(widget, kind="add-class")
+    send(widget, kind="name", name="noise", **{"class": 2})
+    for seed in (1, 2):
+        give(widget, 2, photo(seed))
+    give(widget, 2, photo(2))  # the same again is not taken twice
+    assert [len(card["pictures"]) for card in widget.cards] == [4, 2, 2]
+    panel.start()
+    settled(state)
+    assert panel.result.classes == ("my <b>cats</b>", "things", "noise")
+    assert "<b>cats" not in panel._answer.value
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ({"kind": "name", "name": "things", "class": 0}, "name of its own"),
+        ({"kind": "name", "name": " ", "class": 0}, "name of its own"),
+        ({"kind": "remove", "picture": 0, "class": 1}, "too few pictures"),
+        ({"kind": "remove-class", "class": 1}, "2 to 10 classes"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_in_a_sentence(state: ExplorerState, message: dict[str, Any], said: str) -> None:
+    panel = opened(state, "head")
+    send(panel._pictures, **message)
+    panel.start()
+    settled(state)
+    assert said in panel._failure.value
+    assert panel.result is None
+
+
+def test_a_head_is_saved_and_loaded(state: ExplorerState) -> None:
+    panel = trained(state)
+    widget, head = panel._pictures, panel.result
+    files: list[bytes] = []
+    widget.send = lambda content, buffers=None: files.extend(buffers) if content["kind"] == "file" else None
+    send(widget, kind="save")
+    panel._use_none()
+    assert panel.result is None
+    give(widget, -2, files[0], "my.safetensors")
+    np.testing.assert_array_equal(panel.result.weight, head.weight)
+    assert [card["name"] for card in widget.cards] == ["animals", "things"]
+    assert widget.takes_new
+    give(widget, -2, files[0][:-3], "broken.safetensors")
+    assert "broken.safetensors" in panel._failure.value
+    np.testing.assert_array_equal(panel.result.weight, head.weight)
+    state.patch_size = 16
+    settled(state)
+    give(widget, -2, files[0], "my.safetensors")
+    assert "patch size 8" in panel._failure.value
+    assert panel.result is None
+
+
+def test_messages_are_not_believed(state: ExplorerState) -> None:
+    widget = opened(state, "head")._pictures
+    before = widget.cards
+    told: list[str] = []
+    widget.on_error(lambda error: told.append(error.code))
+    for content in (
+        {"kind": "name", "name": 3, "class": 0},
+        {"kind": "name", "name": "x", "class": 9},
+        {"kind": "name", "name": "x", "class": True},
+        {"kind": "remove", "picture": 99, "class": 0},
+        {"kind": "remove", "picture": -1, "class": 0},
+        {"kind": "current", "class": -1},
+        {"kind": "begin", "upload": 1, "size": 10, "class": -1},
+        {"kind": "begin", "upload": -1, "size": 10, "class": 0},
+        {"kind": "save"},
+        {"kind": "piece", "upload": 4, "offset": 0},
+        "nonsense",
+    ):
+        widget._handle_custom_msg(content, [])
+    assert widget.cards == before
+    assert not widget.busy
+    give(widget, 0, b"no picture at all")
+    send(widget, kind="begin", upload=2, size=60 * 1024 * 1024, name="huge.jpg", **{"class": 0})
+    send(widget, kind="begin", upload=3, size=6_000_000, name="huge.safetensors", **{"class": -2})
+    send(widget, kind="begin", upload=5, size=10, name="a.jpg", **{"class": 0})
+    send(widget, b"12345678901", kind="piece", upload=5, offset=0, **{"class": 0})
+    assert told == ["picture-not-an-image", "picture-too-many-bytes", "head-unreadable", "picture-upload-broken"]
+    for _ in range(12):
+        send(widget, kind="add-class")
+    assert len(widget.cards) == 10
