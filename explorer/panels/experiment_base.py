@@ -233,6 +233,8 @@ class ExperimentPanel(W.VBox):
         try:
             wanted = self.experiment(trace)
         except ExplorerError as error:
+            # What is still being worked out was asked for before, and must not stand there as the answer to this.
+            self.stop()
             self._fail(error)
             self._mark_stale()
             return

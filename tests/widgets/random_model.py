@@ -13,6 +13,7 @@ from explorer.samples import open_sample
 from explorer.state import ExplorerState
 from explorer.torch_compat import import_timm
 from explorer.tracer import Answerer, TraceAnswer
+from tests.widgets.turns import Turns
 
 SMALL = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 2, "num_classes": 5}
 
@@ -51,11 +52,9 @@ def random_answerer(architecture: str = "vit_tiny_patch16_224", scale: float = 1
 def random_state(intervention: Any = None, **arguments: Any) -> ExplorerState:
     """A state that has its first trace; experiments run the same model."""
     answerer = random_answerer(**arguments)
-    state = ExplorerState(
-        picture=open_sample("chelsea"),
-        answerer=answerer,
-        deliver=lambda call: call(),
-        intervention=intervention,
+    turns = Turns()
+    state = turns.take(
+        ExplorerState(picture=open_sample("chelsea"), answerer=answerer, deliver=turns, intervention=intervention)
     )
     state.jobs.models.add("bundled", answerer.model)  # type: ignore[attr-defined]
     assert state.wait(60)

@@ -29,6 +29,7 @@ from explorer.positions import cosine_similarity, sinusoidal_2d
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
 from tests.widgets.random_model import random_answerer, random_state, shown
+from tests.widgets.turns import Turns
 
 
 @pytest.fixture
@@ -346,7 +347,8 @@ def test_another_model_has_a_table_of_its_own(state: ExplorerState, monkeypatch:
 
 
 def test_a_table_that_is_a_formula_is_worked_out_anew_and_said_to_be_so() -> None:
-    state = ExplorerState(picture=open_sample("coffee"), model="pos-sin2d", deliver=lambda call: call())
+    turns = Turns()
+    state = turns.take(ExplorerState(picture=open_sample("coffee"), model="pos-sin2d", deliver=turns))
     settled(state)
     sizes = chosen(state, "sizes")
     sizes._rows.value = "4/64"
