@@ -1,4 +1,5 @@
 # make run    serve the page on http://localhost:8866
+# make lab    open JupyterLab with the explorer and the lessons, in the folder LAB (default ~/vit-explorer)
 # make test   the suite, with a browser
 # make lint   what .ci/run checks before the tests
 # make bench  speed against a plain notebook, as ratios
@@ -7,16 +8,20 @@
 
 PYTHON ?= python3
 PORT ?= 8866
+LAB ?= $(HOME)/vit-explorer
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Tests of numbers are faster on one thread each, with a worker for each core.
 WORKERS ?= 2
 
-.PHONY: run install test test-tools browser lint bench clean
+.PHONY: run lab install test test-tools browser lint bench clean
 
 run: install
 	@$(BIN)/vit-explorer serve --port $(PORT)
+
+lab: $(VENV)/.lab
+	@$(BIN)/vit-explorer lab $(LAB)
 
 install: $(VENV)/.installed
 
@@ -28,6 +33,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt hatchling
 	$(PIP) install -c constraints.txt torch torchvision
 	$(PIP) install -c constraints.txt --no-build-isolation -e .
+	@touch $@
+
+# JupyterLab, and what slides need.
+$(VENV)/.lab: $(VENV)/.installed
+	@echo "Installing JupyterLab ..."
+	$(PIP) install -c constraints.txt --no-build-isolation -e '.[lab,export]'
 	@touch $@
 
 $(VENV)/.test-tools: $(VENV)/.installed
@@ -44,7 +55,7 @@ browser: test-tools
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-cjk; \
 	else $(BIN)/python -m playwright install chromium; fi
 
-# The page's tests have the machine to themselves: a browser, a server and its kernels are enough for two cores.
+# The page's tests have the machine to themselves: two browsers, each with its servers and kernels, are enough for it.
 test: browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations 15 --ignore tests/page
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 30 tests/page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from collections.abc import Sequence
@@ -102,7 +103,7 @@ def model_card(
         "course of the run).",
     )
     recipe = _bullets(
-        f"`vit-explorer train settings.json DATA`, with the `settings.json` of this folder; seed {settings.seed}.",
+        _command(facts, settings),
         f"{settings.optimizer.capitalize()} (peak rate {settings.learning_rate:g} inside the blocks, "
         f"{settings.other_learning_rate:g} elsewhere), warm-up, then {settings.decay} decay to zero; cross-entropy "
         f"with label smoothing {settings.label_smoothing:g}; random resized crops from "
@@ -110,7 +111,6 @@ def model_card(
         f"{_appearance(settings)}; "
         f"{_mixing(settings)}{_dropping(settings)}. What is shipped is {_shipped(facts)}.",
         _sizes(settings),
-        *_earlier(facts),
         f"{facts['elapsed'] / 3600:.2f} hours, {facts['step']:,} steps, {facts['seen']:,} pictures{passes}, "
         f"on {where}.",
     )
@@ -127,7 +127,7 @@ A small Vision Transformer, trained from scratch with the recipe of ViT Explorer
 ## Recipe
 
 {recipe}
-
+{_runs(facts, settings)}
 ## Accuracy
 
 On the {count:,} held-back pictures, with Wilson's 95 % interval, as `vit-explorer evaluate` prints it:
@@ -162,10 +162,13 @@ def _appearance(settings: TrainSettings) -> str:
 
 def _mixing(settings: TrainSettings) -> str:
     """How often two pictures are made one."""
-    if settings.mix_probability <= 0 or settings.mix_until <= 0:
+    if not _mixes(settings):
         return "pictures are not mixed"
+    ways = " or ".join(
+        name for name, strength in (("CutMix", settings.cutmix), ("mixup", settings.mixup)) if strength > 0
+    )
     share, until = 100 * settings.mix_probability, 100 * settings.mix_until
-    return f"CutMix or mixup in {share:.0f} % of the steps until {until:.0f} % of the run"
+    return f"{ways} in {share:.0f} % of the steps until {until:.0f} % of the run"
 
 
 def _dropping(settings: TrainSettings) -> str:
@@ -228,17 +231,54 @@ def _hardest(results: dict[int, Accuracy], settings: TrainSettings, classes: Seq
     return textwrap.fill(line, 120, break_on_hyphens=False) + "\n\n"
 
 
-def _earlier(facts: dict[str, Any]) -> list[str]:
-    """What the weights had been through before this run."""
+def _command(facts: dict[str, Any], settings: TrainSettings) -> str:
+    """How to train such a model."""
+    if not facts.get("earlier"):
+        return (
+            f"`vit-explorer train settings.json DATA`, with the `settings.json` of this folder; seed {settings.seed}."
+        )
+    return (
+        "The last of several runs: `vit-explorer train settings.json DATA --start-from BEFORE …`, with the "
+        f"`settings.json` of this folder and the models that earlier runs gave; seed {settings.seed}. What follows is "
+        "this run's."
+    )
+
+
+def _runs(facts: dict[str, Any], settings: TrainSettings) -> str:
+    """All runs that the weights have been through, where there was more than one."""
     before = facts.get("earlier")
     if not before:
-        return []
-    hours = before["elapsed"] / 3600
-    rates = before.get("rates", [])
-    peak = f" (peak rate {', then '.join(f'{rate:g}' for rate in rates)})" if rates else ""
-    count = before.get("averaged", 1)
-    which = "the weights of" if count == 1 else f"the mean of the weights of the last {count} of the"
-    return [f"Started from {which} earlier runs of this recipe{peak}: {hours:.2f} hours, {before['seen']:,} pictures."]
+        return ""
+    own = {name: facts[name] for name in ("seen", "elapsed")}
+    own |= {"settings": json.loads(settings.to_json()), "start": before.get("averaged", 1)}
+    runs = [*before.get("runs", []), own]
+    lines = [
+        "| run | started from | pictures | hours | peak rate | crops from | mixed |",
+        "| ---: | --- | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for number, run in enumerate(runs, 1):
+        recipe = TrainSettings.from_values(run["settings"])
+        start = {0: "random weights", 1: "the run before"}.get(
+            run["start"], f"the mean of the last {run['start']} models"
+        )
+        mixed = f"{100 * recipe.mix_probability:.0f} % until {100 * recipe.mix_until:.0f} %" if _mixes(recipe) else "no"
+        cells = (
+            f"{number}",
+            start,
+            f"{run['seen']:,}",
+            f"{run['elapsed'] / 3600:.2f}",
+            f"{recipe.learning_rate:g}",
+            f"{100 * recipe.crop_scale:.0f} %",
+            mixed,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    hours, seen = (sum(run[name] for run in runs) for name in ("elapsed", "seen"))
+    total = f"In all {hours / 3600:.2f} hours and {seen:,} pictures. Each run's other settings are in `training.json`, "
+    return "\n" + "\n".join(lines) + "\n\n" + textwrap.fill(total + "under `earlier`.", 120) + "\n"
+
+
+def _mixes(settings: TrainSettings) -> bool:
+    return settings.mix_probability > 0 and settings.mix_until > 0 and max(settings.mixup, settings.cutmix) > 0
 
 
 def _bullets(*items: str) -> str:

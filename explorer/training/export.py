@@ -193,17 +193,23 @@ def load_folder(folder: Path) -> LoadedModel:
 def course_of(folder: Path) -> dict[str, Any] | None:
     """How much training an exported model has had, its own run and those before it; None where nobody wrote it down.
 
-    Steps, pictures and seconds are summed; ``rates`` are the runs' peak rates where known, the first run's first.
+    Returns
+    -------
+    dict or None
+        ``step``, ``seen`` and ``elapsed``: steps, pictures and seconds, summed over all runs. ``runs``: for each run,
+        the first one first, the same for it alone, its ``settings``, and ``start``, how many models' mean it started
+        from (0 for random weights).
     """
     try:
         facts = json.loads((folder / COURSE_NAME).read_text("utf-8"))
         own = {name: facts[name] for name in ("step", "seen", "elapsed")}
-        rate = json.loads((folder / SETTINGS_NAME).read_text("utf-8"))["learning_rate"]
+        settings = json.loads((folder / SETTINGS_NAME).read_text("utf-8"))
     except (OSError, ValueError, KeyError):
         return None
     before = facts.get("earlier") or {}
-    rates = [*before.get("rates", []), rate]
-    return {name: value + before.get(name, 0) for name, value in own.items()} | {"rates": rates}
+    run = {"settings": settings, "start": before.get("averaged", 1) if before else 0, **own}
+    total: dict[str, Any] = {name: value + before.get(name, 0) for name, value in own.items()}
+    return total | {"runs": [*before.get("runs", []), run]}
 
 
 def start_of(folders: Sequence[Path]) -> tuple[VisionTransformer | None, dict[str, Any] | None]:

@@ -11,6 +11,7 @@ import argparse
 import io
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -121,7 +122,7 @@ OURS = Home(
     head=".vx-stage-attention .vx-head input[type=range]",
     upload=".vx-upload input[type=file]",
     answer=".vx-stage-overview",
-    stages=("overview", "patches", "embedding", "position", "attention", "classification"),
+    stages=("overview", "patches", "embedding", "position", "encoder", "attention", "classification", "experiments"),
 )
 PLAIN = Home(
     name="plain",
@@ -324,6 +325,34 @@ def trace_and_forward(names: tuple[str, ...], rounds: int = 15) -> dict[str, tup
     return results
 
 
+#: Seconds that timm takes to be imported beside torch, and then the bundled model to be there, ours or timm's own way.
+LOADING = """
+import sys, time
+import torch
+from explorer.torch_compat import import_timm
+began = time.perf_counter()
+timm = import_timm()
+imported = time.perf_counter()
+if sys.argv[1] == "page":
+    import explorer
+    explorer.load_model("bundled")
+else:
+    timm.create_model("local-dir:" + sys.argv[2], pretrained=True).eval()
+print(imported - began, time.perf_counter() - imported)
+"""
+
+
+def loading(rounds: int = 5) -> dict[str, list[float]]:
+    """Medians for both, each in processes of its own, by turns: seconds to import timm, and to load after it."""
+    times: dict[str, list[list[float]]] = {"page": [], "plain": []}
+    for _ in range(rounds):
+        for home, taken in times.items():
+            command = [sys.executable, "-c", LOADING, home, str(assets_path("models", "flexi").resolve())]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            taken.append([float(part) for part in done.stdout.split()])
+    return {home: [statistics.median(column) for column in zip(*taken, strict=True)] for home, taken in times.items()}
+
+
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
@@ -349,6 +378,10 @@ def main() -> None:
     for name, (trace, forward) in trace_and_forward(("bundled", "vit_base_patch16_224")).items():
         what = f"trace / forward pass, {name} (ms)"
         print(f"{what:42}{trace:10.2f}{forward:10.2f}{trace / forward:8.2f}")
+    loaded = loading()
+    for number, what in enumerate(("import timm, torch being there (s)", "load the bundled model after it (s)")):
+        ours, plain = loaded["page"][number], loaded["plain"][number]
+        print(f"{what:42}{ours:10.2f}{plain:10.2f}{ours / plain:8.2f}")
 
 
 def _rest(server: Server) -> None:

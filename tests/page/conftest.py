@@ -36,7 +36,10 @@ OFFLINE = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 12
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All page tests in one process of pytest-xdist: two cores bear one browser and one server of each kind."""
+    """All page tests in one process of pytest-xdist where it goes by groups, beside other tests.
+
+    ``make test`` runs them alone and file by file, in two processes with a browser and servers of their own.
+    """
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.xdist_group("page"))

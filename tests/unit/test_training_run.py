@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -287,25 +288,36 @@ def test_a_warm_start_begins_with_the_given_weights(finished: Trainer, loaded: P
 
 def test_a_card_tells_of_the_runs_before(finished: Trainer, loaded: PictureSet, tmp_path: Path) -> None:
     first, second, third = tmp_path / "first", tmp_path / "second", tmp_path / "third"
-    export_model(finished.folder, first)
-    seen, rates = finished.seen, [f"{TINY.learning_rate:g}"]
+    facts = export_model(finished.folder, first)
+    write_card(first, facts, {8: Accuracy(100, 50, 70)}, "two cores")
+    assert "started from" not in (first / "README.md").read_text("utf-8")
+    seen = [finished.seen]
     for before, after in ((first, second), (second, third)):
         earlier = course_of(before)
         assert earlier is not None
-        assert earlier["seen"] == seen
-        run = tmp_path / f"run-{after.name}"
-        trainer = Trainer(TINY, loaded, run, CPU, load_folder(before).model, earlier)
+        assert earlier["seen"] == sum(seen)
+        run, settings = tmp_path / f"run-{after.name}", replace(TINY, learning_rate=0.01 * len(seen))
+        trainer = Trainer(settings, loaded, run, CPU, load_folder(before).model, earlier)
         trainer.run(until_step=2)
         # What a run was started from is not forgotten when it is resumed by other hands.
-        Trainer(TINY, loaded, run, CPU).run(until_step=3)
+        Trainer(settings, loaded, run, CPU).run(until_step=3)
         facts = export_model(run, after)
-        write_card(after, facts, {8: Accuracy(100, 50, 70)}, "two cores")
-        card = " ".join((after / "README.md").read_text("utf-8").split())
-        assert f"{seen:,} pictures." in card
-        assert f"(peak rate {', then '.join(rates)})" in card
-        seen += facts["seen"]
-        rates.append(f"{TINY.learning_rate:g}")
-    assert "CutMix or mixup in 50 % of the steps until 85 % of the run." in card
+        seen.append(facts["seen"])
+    write_card(third, facts, {8: Accuracy(100, 50, 70)}, "two cores")
+    text = (third / "README.md").read_text("utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if re.match(r"\| \d+ \| ", line)]
+    assert [row[1] for row in rows] == ["random weights", "the run before", "the run before"]
+    assert [row[2] for row in rows] == [f"{each:,}" for each in seen]
+    assert [row[4] for row in rows] == [f"{TINY.learning_rate:g}", "0.01", "0.02"]
+    card = " ".join(text.split())
+    assert f" hours and {sum(seen):,} pictures." in card
+    assert "--start-from" in card
+    # TINY's mixup is off.
+    assert "; CutMix in 50 % of the steps until 85 % of the run." in card
+    assert [row[-1] for row in rows] == ["50 % until 85 %"] * 3
+    facts["settings"]["mixup"] = 0.2
+    write_card(third, facts, {8: Accuracy(100, 50, 70)}, "two cores")
+    assert "; CutMix or mixup in 50 %" in " ".join((third / "README.md").read_text("utf-8").split())
     facts["settings"]["mix_until"] = 0.0
     write_card(third, facts, {8: Accuracy(100, 50, 70)}, "two cores")
     assert "pictures are not mixed." in " ".join((third / "README.md").read_text("utf-8").split())
@@ -331,7 +343,7 @@ def test_a_run_may_go_on_from_the_mean_of_several(finished: Trainer, loaded: Pic
     write_card(tmp_path / "third-model", facts, {8: Accuracy(100, 50, 70)}, "two cores")
     card = " ".join((tmp_path / "third-model" / "README.md").read_text("utf-8").split())
     assert "What is shipped is the moving average of the weights." in card
-    assert "Started from the mean of the weights of the last 2 of the earlier runs of this recipe" in card
+    assert "| the mean of the last 2 models |" in card
     facts = export_model(third.folder, tmp_path / "mean", [first, second])
     write_card(tmp_path / "mean", facts, {8: Accuracy(100, 50, 70)}, "two cores")
     card = " ".join((tmp_path / "mean" / "README.md").read_text("utf-8").split())
