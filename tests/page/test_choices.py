@@ -96,6 +96,16 @@ def test_the_address_opens_the_page_in_japanese(page_at: Callable[..., Page]) ->
     expect(page.locator("html")).to_have_attribute("lang", "ja")
 
 
+def test_another_bundled_model_is_chosen_from_the_list(each_home: Page) -> None:
+    page = each_home
+    expect(stage(page, "attention").locator(".vx-shapes")).to_contain_text("6 × 65 × 65")
+    menu = page.locator(".vx-model select")
+    menu.select_option(menu.locator("option", has_text="pos-none").get_attribute("value"))
+    expect(stage(page, "attention").locator(".vx-shapes")).to_contain_text("4 × 65 × 65")
+    wait_ready(page)
+    expect(stage(page, "embedding").locator(".vx-shapes")).to_contain_text("64 × 128")
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [("resnet18", "not a plain Vision Transformer"), ("<img src=x onerror=alert(1)>", "<img src=x onerror=alert(1)>")],
