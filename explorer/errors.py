@@ -7,9 +7,31 @@ that the sentence needs, never the sentence: which language it is said in is kno
 
 from __future__ import annotations
 
-__all__ = ["Cancelled", "ExplorerError", "MessageValue"]
+__all__ = ["Cancelled", "ExplorerError", "MessageValue", "Phrase"]
 
-MessageValue = str | int | float
+
+class Phrase:
+    """A text of the catalogues that stands inside another one, said in the language of the text around it.
+
+    Parameters
+    ----------
+    key : str
+        ``section.entry``.
+    **values : str, int, float or Phrase
+        What its placeholders stand for.
+    """
+
+    def __init__(self, key: str, /, **values: MessageValue) -> None:
+        self.key = key
+        self.values = values
+
+    def __str__(self) -> str:
+        from explorer.texts import text
+
+        return text(self.key, "en", **self.values)
+
+
+MessageValue = str | int | float | Phrase
 
 
 class Cancelled(Exception):
@@ -23,9 +45,9 @@ class ExplorerError(Exception):
     ----------
     code : str
         Key of the message below ``errors`` in the catalogues (``picture-empty``, ``model-unknown``).
-    **values : str, int or float
+    **values : str, int, float or Phrase
         What the message's placeholders stand for. Strings may come from a user: whoever shows the
-        message as HTML escapes it.
+        message as HTML escapes it. What is in words of ours is a :class:`Phrase`.
 
     Notes
     -----

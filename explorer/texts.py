@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from string import Formatter
 
-from explorer.errors import ExplorerError, MessageValue
+from explorer.errors import ExplorerError, MessageValue, Phrase
 
 __all__ = ["LANGUAGES", "catalogue", "error_text", "placeholders", "text"]
 
@@ -59,8 +59,8 @@ def text(key: str, language: str = "en", /, **values: MessageValue) -> str:
         ``section.entry``.
     language : str
         One of :data:`LANGUAGES`.
-    **values : str, int or float
-        The placeholders' values.
+    **values : str, int, float or Phrase
+        The placeholders' values; a phrase is said in the same language.
 
     Returns
     -------
@@ -72,7 +72,11 @@ def text(key: str, language: str = "en", /, **values: MessageValue) -> str:
         If the catalogue has no such key, or the text a placeholder that was not given.
     """
     template = catalogue(language)[key]
-    return template.format(**values) if values else template.format()
+    said = {
+        name: text(value.key, language, **value.values) if isinstance(value, Phrase) else value
+        for name, value in values.items()
+    }
+    return template.format(**said)
 
 
 def error_text(error: ExplorerError, language: str = "en") -> str:

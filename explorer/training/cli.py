@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, MessageValue, Phrase
 from explorer.texts import text
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str = "train", langu
         Of the subcommand; :func:`run` takes what it parses.
     command : {'train', 'evaluate'}
     language : str
-        Of the help.
+        Of the help, and of what the command prints.
     """
 
     def say(entry: str) -> str:
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str = "train", langu
 
     # Of a description, unlike of a help, argparse formats nothing.
     parser.description = text(f"training.{command}-about", language)
-    parser.set_defaults(training_command=command)
+    parser.set_defaults(training_command=command, lang=language)
     if command == "train":
         parser.add_argument("settings", metavar="SETTINGS", help=say("settings"))
         parser.add_argument("data", metavar="DATA", type=Path, nargs="?", help=say("data"))
@@ -104,8 +104,9 @@ def _train(args: argparse.Namespace) -> int:
     device = _device(args)
     pictures = load_pictures(args.data, settings.image_size, runs_folder() / "pictures")
     start, earlier = start_of(args.start_from or ())
-    print(f"run {folder}\ndevice {device}", flush=True)
-    trainer = Trainer(settings, pictures, folder, device, start, earlier)
+    _say(args, "run", folder=str(folder))
+    _say(args, "device", device=str(device))
+    trainer = Trainer(settings, pictures, folder, device, start, earlier, args.lang)
     return 0 if trainer.run() else INTERRUPTED
 
 
@@ -116,14 +117,15 @@ def _export(args: argparse.Namespace, run_folder: Path) -> int:
 
     device = _device(args)
     facts = export_model(run_folder, args.export, args.mean_with)
-    print(f"exported step {facts['step']} ({facts['elapsed'] / 60:.1f} min) to {args.export}", flush=True)
+    minutes = f"{facts['elapsed'] / 60:.1f}"
+    _say(args, "exported", step=facts["step"], minutes=minutes, folder=str(args.export))
     if args.data is not None:
         loaded = load_folder(args.export)
         pictures = load_pictures(args.data, loaded.settings.image_size, runs_folder() / "pictures")
         sizes = TrainSettings.from_values(facts["settings"]).patch_sizes
         results = evaluate_model(loaded, pictures, sizes, device=device)
         for patch_size, accuracy in results.items():
-            print(f"patch {patch_size:2d}: {accuracy.line()}", flush=True)
+            _say(args, "accuracy", patch=f"{patch_size:2d}", accuracy=accuracy.line())
         write_card(args.export, facts, results, args.machine or _machine(device))
     return 0
 
@@ -147,8 +149,13 @@ def _evaluate(args: argparse.Namespace) -> int:
     for patch_size in sizes:
         results = evaluate_model(loaded, pictures, (patch_size,), device=device, indices=indices)
         accuracy = results[patch_size]
-        print(f"patch {patch_size:2d}: {accuracy.line()}  ({accuracy.count} pictures)", flush=True)
+        _say(args, "evaluated", patch=f"{patch_size:2d}", accuracy=accuracy.line(), count=accuracy.count)
     return 0
+
+
+def _say(args: argparse.Namespace, entry: str, **values: MessageValue) -> None:
+    # Flushed at once: a run takes hours, and its lines may go to a file.
+    print(text(f"training.line.{entry}", args.lang, **values), flush=True)
 
 
 def _run_and_settings(args: argparse.Namespace) -> tuple[Path, TrainSettings]:
@@ -161,7 +168,7 @@ def _run_and_settings(args: argparse.Namespace) -> tuple[Path, TrainSettings]:
     for item in args.set:
         name, equals, value = item.partition("=")
         if not equals:
-            raise ExplorerError("training-settings", problem=f"{item}: NAME=VALUE expected")
+            raise ExplorerError("training-settings", problem=Phrase("training.problem.no-value", item=item))
         try:
             changes[name] = json.loads(value)
         except ValueError:

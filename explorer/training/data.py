@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, Phrase
 
 __all__ = ["ClassName", "PictureSet", "Split", "load_pictures", "read_labels", "split_pictures", "write_labels"]
 
@@ -139,9 +139,7 @@ def _load_packed(source: Path, image_size: int, cache: Path) -> PictureSet:
         or labels.min() < 0
         or labels.max() >= len(classes)
     ):
-        raise ExplorerError(
-            "training-data-packed", path=str(archive), problem="offsets, labels and classes.tsv do not fit together"
-        )
+        raise ExplorerError("training-data-packed", path=str(archive), problem=Phrase("training.problem.packed-parts"))
     if len(np.unique(labels)) < 2:
         raise ExplorerError("training-data-one-class", path=str(source))
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, Phrase
 from explorer.training.card import model_card
 from explorer.training.checkpoint import load_checkpoint
 from explorer.training.data import ClassName, PictureSet, read_labels, split_pictures, write_labels
@@ -247,7 +247,7 @@ def start_of(folders: Sequence[Path]) -> tuple[VisionTransformer | None, dict[st
 def _mean(weights: Sequence[dict[str, torch.Tensor]], path: Path) -> dict[str, torch.Tensor]:
     shapes = [{name: value.shape for name, value in each.items()} for each in weights]
     if any(each != shapes[0] for each in shapes[1:]):
-        raise ExplorerError("training-model", path=str(path), problem="models of different shapes have no mean")
+        raise ExplorerError("training-model", path=str(path), problem=Phrase("training.problem.no-mean"))
     return {name: torch.stack([each[name] for each in weights]).mean(0) for name in weights[0]}
 
 

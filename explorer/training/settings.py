@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, Phrase
 
 __all__ = [
     "POSITIONS",
@@ -165,27 +165,27 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         problem = self._problem()
-        if problem:
+        if problem is not None:
             raise ExplorerError("training-settings", problem=problem)
 
-    def _problem(self) -> str:
+    def _problem(self) -> Phrase | None:
         sizes = {patch for stage in self.stages for patch in stage.patches}
         if not self.stages or not sizes:
-            return "stages names no patch size"
+            return Phrase("training.problem.no-patch-size")
         if any(size < 1 or self.image_size % size for size in (self.patch_size, *sizes)):
-            return f"every patch size must divide image_size = {self.image_size}"
+            return Phrase("training.problem.patch-size", size=self.image_size)
         if missing := sorted(sizes - set(self.batch_sizes)):
-            return f"batch_sizes has no entry for patch size {missing[0]}"
+            return Phrase("training.problem.no-batch-size", patch=missing[0])
         # timm's Mixup pairs the pictures of a batch.
         if any(size < 2 or size % 2 for size in self.batch_sizes.values()):
-            return "batch_sizes must be even"
+            return Phrase("training.problem.odd-batch-size")
         if any(not 0.0 <= share < 1.0 for share in self.patch_drop.values()):
-            return "patch_drop must be at least 0 and below 1"
+            return Phrase("training.problem.patch-drop")
         for name in ("mix_probability", "grey_probability", "jpeg_probability", "erase_probability"):
             if not 0.0 <= getattr(self, name) <= 1.0:
-                return f"{name} must be between 0 and 1"
+                return Phrase("training.problem.probability", name=name)
         if self.embed_dim % self.num_heads:
-            return "embed_dim must be a multiple of num_heads"
+            return Phrase("training.problem.heads")
         for name, allowed in (
             ("position", POSITIONS),
             ("patch_init", ("pca", "random")),
@@ -193,10 +193,10 @@ class TrainSettings:
             ("decay", ("linear", "cosine")),
         ):
             if getattr(self, name) not in allowed:
-                return f"{name} must be one of {', '.join(allowed)}"
+                return Phrase("training.problem.choice", name=name, allowed=", ".join(allowed))
         if self.epochs <= 0 and self.budget_minutes <= 0:
-            return "epochs or budget_minutes must be above 0"
-        return ""
+            return Phrase("training.problem.length")
+        return None
 
     def with_changes(self, **changes: Any) -> TrainSettings:
         """A copy in which some values differ."""
@@ -260,27 +260,46 @@ class TrainSettings:
         ExplorerError
             ``training-settings`` for a name or value that cannot be used.
         """
-        known = {item.name for item in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise ExplorerError("training-settings", problem=f"unknown setting {unknown[0]}")
-        changed = dict(values)
-        try:
-            if "stages" in changed:
-                changed["stages"] = tuple(_stage(values) for values in changed["stages"])
-            if "batch_sizes" in changed:
-                changed["batch_sizes"] = {int(patch): int(size) for patch, size in changed["batch_sizes"].items()}
-            if "patch_drop" in changed:
-                changed["patch_drop"] = {int(patch): float(share) for patch, share in changed["patch_drop"].items()}
-            for name in ("mean", "std"):
-                if name in changed:
-                    changed[name] = tuple(float(value) for value in changed[name])
-            return cls(**changed)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            raise ExplorerError("training-settings", problem=f"{type(error).__name__}: {error}") from error
+        kinds = {item.name: str(item.type) for item in fields(cls)}
+        if unknown := sorted(set(values) - set(kinds)):
+            raise ExplorerError("training-settings", problem=Phrase("training.problem.unknown", name=unknown[0]))
+        changed = {}
+        for name, value in values.items():
+            convert = _CONVERSIONS[kinds[name]]
+            try:
+                changed[name] = convert(value)
+            except (TypeError, ValueError, KeyError, AttributeError) as error:
+                problem = Phrase("training.problem.value", name=name, value=str(value))
+                raise ExplorerError("training-settings", problem=problem) from error
+        return cls(**changed)
+
+
+def _only(*kinds: type) -> Callable[[Any], Any]:
+    """What gives a value back as it is, and refuses one of another kind: True is no number."""
+
+    def checked(value: Any) -> Any:
+        if type(value) not in kinds:
+            raise TypeError(type(value).__name__)
+        return value
+
+    return checked
 
 
 def _stage(values: Mapping[str, Any]) -> Stage:
     return Stage(float(values["until"]), {int(patch): float(share) for patch, share in values["patches"].items()})
+
+
+#: From what a file holds to a setting of each kind.
+_CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
+    "bool": _only(bool),
+    "int": _only(int),
+    "float": _only(int, float),
+    "str": str,
+    "Sequence[Stage]": lambda stages: tuple(_stage(values) for values in stages),
+    "Sequence[float]": lambda values: tuple(float(value) for value in values),
+    "Mapping[int, int]": lambda sizes: {int(patch): int(size) for patch, size in sizes.items()},
+    "Mapping[int, float]": lambda shares: {int(patch): float(share) for patch, share in shares.items()},
+}
 
 
 def read_settings(path: Path) -> TrainSettings:
@@ -288,7 +307,9 @@ def read_settings(path: Path) -> TrainSettings:
     try:
         content = path.read_text("utf-8")
         values = tomllib.loads(content) if path.suffix == ".toml" else json.loads(content)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ExplorerError("file-unreadable", file=str(path)) from error
+    except ValueError as error:
         raise ExplorerError("training-settings", problem=f"{path.name}: {error}") from error
     return TrainSettings.from_values(values)
 
@@ -308,6 +329,7 @@ def load_preset(name: str) -> TrainSettings:
         One of :func:`preset_names`.
     """
     if name not in preset_names():
-        raise ExplorerError("training-settings", problem=f"no preset {name}; there are {', '.join(preset_names())}")
+        problem = Phrase("training.problem.no-preset", name=name, names=", ".join(preset_names()))
+        raise ExplorerError("training-settings", problem=problem)
     content = (files("explorer.training") / "presets" / f"{name}.toml").read_text("utf-8")
     return TrainSettings.from_values(tomllib.loads(content))

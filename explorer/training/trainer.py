@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, Phrase
 from explorer.training.augment import augment_batch, normalise_batch
 from explorer.training.checkpoint import load_checkpoint, save_checkpoint
 from explorer.training.data import PictureSet, split_pictures, write_labels
 from explorer.training.evaluation import Accuracy, measure
 from explorer.training.flexible import FlexibleForward, VisionTransformer, build_model
+from explorer.training.lines import report_line, validation_line
 from explorer.training.optimize import TICKS, build_optimizer, build_scheduler
 from explorer.training.settings import TrainSettings
 from explorer.training.timm_parts import Mixup, ModelEmaV3, RandomErasing, SoftTargetCrossEntropy
@@ -52,6 +53,8 @@ class Trainer:
         Weights to start from instead of random ones, where there is no checkpoint.
     earlier : dict, optional
         What became of the run that those weights come from; kept with this run's facts.
+    language : str
+        Of what the run prints.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Trainer:
         device: torch.device,
         start: VisionTransformer | None = None,
         earlier: dict[str, Any] | None = None,
+        language: str = "en",
     ) -> None:
         self.settings = settings
         self.pictures = pictures
@@ -77,6 +81,7 @@ class Trainer:
         self.elapsed = 0.0
         self.history: list[dict[str, Any]] = []
         self.earlier = earlier
+        self.language = language
         self._stop = False
         self._order = np.empty(0, np.int64)
         self._order_epoch = -1
@@ -86,7 +91,8 @@ class Trainer:
             try:
                 self.model.load_state_dict(start.state_dict())
             except RuntimeError as error:
-                raise ExplorerError("training-model", path="--start-from", problem=str(error)) from error
+                problem = Phrase("training.problem.other-sizes")
+                raise ExplorerError("training-model", path="--start-from", problem=problem) from error
         elif settings.patch_init == "pca":
             self._start_from_principal_components()
         self.model.to(device).train()
@@ -277,21 +283,16 @@ class Trainer:
             }
             self.history.append(entry)
             self._log(entry)
-            print(f"step {self.step}  validation, patch {patch_size}: {accuracy.line()}", flush=True)
+            print(validation_line(self.step, patch_size, accuracy, self.language), flush=True)
 
     def _report(self, losses: dict[int, list[float]]) -> None:
         means = {patch: round(sum(values) / len(values), 4) for patch, values in sorted(losses.items())}
         rate = self.optimizer.param_groups[0]["lr"]
-        self._log(
-            {"step": self.step, "seen": self.seen, "minutes": round(self.elapsed / 60, 2), "rate": rate, "loss": means}
-        )
+        minutes = round(self.elapsed / 60, 2)
+        entry = {"step": self.step, "seen": self.seen, "minutes": minutes, "rate": rate, "loss": means}
+        self._log(entry)
         if not sys.stderr.isatty():
-            left = ""
-            if 0 < self.progress < 1:
-                left = f"  {self.elapsed * (1 / self.progress - 1) / 60:.0f} min left"
-            shown = " ".join(f"{patch}:{value:.3f}" for patch, value in means.items())
-            done = f"{100 * self.progress:5.1f} %  step {self.step}  pictures {self.seen}"
-            print(f"{done}  rate {rate:.2e}  loss {shown}{left}", flush=True)
+            print(report_line(entry, self.progress, self.language), flush=True)
 
     def _log(self, entry: dict[str, Any]) -> None:
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as stream:

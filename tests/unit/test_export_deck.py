@@ -126,7 +126,7 @@ def test_a_japanese_deck_names_a_typeface_that_has_its_letters(plain_model: Expl
             assert run.get("lang") == "ja-JP"
             assert [child.get("typeface") for child in run.xpath("./a:ea")] == ["Yu Gothic"]
         notes = slide.notes_slide.notes_text_frame.text
-        assert "この計算の大きさ" in notes
+        assert "この計算での各サイズ" in notes
         assert f"D = {trace.spec.dim}  (embeddingの次元)" in notes
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import explorer
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, Phrase
 from explorer.texts import LANGUAGES, catalogue, error_text, placeholders, text
 
 ENGLISH = catalogue("en")
@@ -49,6 +49,21 @@ def test_every_error_that_is_raised_has_a_sentence() -> None:
         raised |= set(re.findall(r"ExplorerError\(\s*\"([a-z0-9-]+)\"", path.read_text("utf-8")))
     assert raised
     assert {code for code in raised if f"errors.{code}" not in ENGLISH} == set()
+
+
+def test_every_phrase_is_in_the_catalogues() -> None:
+    used = set()
+    for path in SOURCES:
+        used |= set(re.findall(r"Phrase\(\s*\"([a-z0-9.-]+)\"", path.read_text("utf-8")))
+    assert used
+    assert used <= ENGLISH.keys()
+
+
+def test_a_phrase_is_said_in_the_language_of_its_sentence() -> None:
+    error = ExplorerError("training-settings", problem=Phrase("training.problem.probability", name="mix_probability"))
+    assert str(error) == "These training settings cannot be used: mix_probability must be between 0 and 1."
+    assert error_text(error, "ja") == "この学習の設定は使えません：mix_probabilityは0以上1以下にしてください。"
+    assert str(error.values["problem"]) == "mix_probability must be between 0 and 1"
 
 
 def test_an_error_reads_as_a_sentence_in_both_languages() -> None:
