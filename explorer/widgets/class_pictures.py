@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ _NAME_LENGTH = 40
 _NEW, _FILE = -1, -2
 #: Most bytes of such a file; a head of ten classes on the widest ViT is 60 kB.
 _MAX_FILE = 5_000_000
+_ids = itertools.count()
 
 
 @dataclass
@@ -34,10 +36,16 @@ class PictureClass:
     name : str
         Text by whoever sits there.
     pictures : list of Picture
+
+    Attributes
+    ----------
+    id : int
+        What messages call it, and no other class: its place changes when one before it is removed.
     """
 
     name: str
     pictures: list[Picture] = field(default_factory=list)
+    id: int = field(default_factory=lambda: next(_ids), init=False)
 
 
 class ClassPictures(ExplorerWidget):
@@ -50,7 +58,7 @@ class ClassPictures(ExplorerWidget):
     Attributes
     ----------
     cards : list of dict
-        What is shown of the classes: ``name``, and ``pictures`` with ``thumbnail``, ``name`` and ``note`` each.
+        What is shown of the classes: ``id``, ``name``, and ``pictures`` with ``thumbnail``, ``name`` and ``note`` each.
     new : list of dict
         The same of the new pictures; ``note`` is the answer to one.
     takes_new : bool
@@ -135,7 +143,7 @@ class ClassPictures(ExplorerWidget):
         notes = [*self.notes, *[[]] * len(self.classes)]
         with self.hold_sync():
             self.cards = [
-                {"name": each.name, "pictures": self._all_shown(each.pictures, said)}
+                {"id": each.id, "name": each.name, "pictures": self._all_shown(each.pictures, said)}
                 for each, said in zip(self.classes, notes, strict=False)
             ]
             self.new = self._all_shown(self.new_pictures, self.answers)
@@ -157,42 +165,44 @@ class ClassPictures(ExplorerWidget):
         match message.get("kind"):
             case "add-class" if len(self.classes) < MAX_CLASSES:
                 self.classes.append(PictureClass(""))
-                self._told(0)
-            case "remove-class" if self._is_class(where):
-                del self.classes[where]
-                self._told(0)
-            case "name" if self._is_class(where) and isinstance(message.get("name"), str):
-                self.classes[where].name = " ".join(message["name"].split())[:_NAME_LENGTH]
+                self._told(self.classes[-1].id)
+            case "remove-class" if (known := self._class(where)) is not None:
+                self.classes.remove(known)
                 self._told(where)
-            case "remove" if self._is_place(where) and is_count(message.get("picture")):
-                pictures = self._pictures(where)
+            case "name" if (known := self._class(where)) is not None and isinstance(message.get("name"), str):
+                known.name = " ".join(message["name"].split())[:_NAME_LENGTH]
+                self._told(where)
+            case "remove" if (pictures := self._pictures(where)) is not None and is_count(message.get("picture")):
                 if message["picture"] < len(pictures):
                     del pictures[message["picture"]]
                     self._told(where)
-            case "current" if self._is_place(where):
+            case "current" if self._pictures(where) is not None:
                 for call in self._current:
                     self._add(where, call())
             case "save" if self.can_save:
                 for give in self._saving:
                     give()
-            case "begin" if self._is_place(where) or self._is_file(where):
+            case "begin":
                 self._begin(message, where)
             case "piece":
                 self._take(message, list(buffers or []))
             case "cancel":
-                self._stop(message.get("upload"))
+                if self._stop(message.get("upload")) and message.get("failed") is True:
+                    self._report(ExplorerError("picture-upload-broken"))
 
-    def _is_class(self, where: Any) -> bool:
-        return is_count(where) and where < len(self.classes)
+    def _class(self, where: Any) -> PictureClass | None:
+        """The class that a message means; None if there is none, or none any more."""
+        return next((each for each in self.classes if is_count(where) and each.id == where), None)
 
-    def _is_place(self, where: Any) -> bool:
-        return self._is_class(where) or (where == _NEW and self.takes_new and not isinstance(where, bool))
+    def _pictures(self, where: Any) -> list[Picture] | None:
+        """The pictures of the group that a message means; None where none can be given."""
+        if where == _NEW:
+            return self.new_pictures if self.takes_new else None
+        known = self._class(where)
+        return None if known is None else known.pictures
 
-    def _is_file(self, where: Any) -> bool:
-        return where == _FILE and not isinstance(where, bool)
-
-    def _pictures(self, where: int) -> list[Picture]:
-        return self.new_pictures if where == _NEW else self.classes[where].pictures
+    def _takes(self, where: Any) -> bool:
+        return where == _FILE or self._pictures(where) is not None
 
     def _told(self, where: int) -> None:
         if where == _NEW:
@@ -206,7 +216,7 @@ class ClassPictures(ExplorerWidget):
     def _add(self, where: int, picture: Picture | None) -> None:
         """Put a picture into a class; one that is there already is not taken twice."""
         pictures = self._pictures(where)
-        if picture is None or any(picture.digest == each.digest for each in pictures):
+        if pictures is None or picture is None or any(picture.digest == each.digest for each in pictures):
             return
         if len(pictures) >= MAX_PICTURES:
             self._report(ExplorerError("experiment-too-many-pictures", limit=MAX_PICTURES))
@@ -214,9 +224,13 @@ class ClassPictures(ExplorerWidget):
         pictures.append(picture)
         self._told(where)
 
-    def _begin(self, message: Mapping[str, Any], where: int) -> None:
+    def _begin(self, message: Mapping[str, Any], where: Any) -> None:
         number, size, name = message.get("upload"), message.get("size"), message.get("name")
-        if not is_count(number) or not is_count(size):
+        if not is_count(number):
+            return
+        if not is_count(size) or not self._takes(where):
+            # Its class may have been removed a moment ago. Unanswered, the front end would wait, and all files with it.
+            self.send({"kind": "stop", "upload": number})
             return
         if self._upload is not None:
             self._stop(self._upload[0].number)
@@ -237,8 +251,13 @@ class ClassPictures(ExplorerWidget):
             if is_count(message.get("upload")):
                 self.send({"kind": "stop", "upload": message["upload"]})
             return
-        if not self._upload[0].take(message.get("offset"), buffers):
-            self._stop(self._upload[0].number)
+        upload, where = self._upload
+        if not self._takes(where):
+            # Its class was removed while the file was on the way.
+            self._stop(upload.number)
+            return
+        if not upload.take(message.get("offset"), buffers):
+            self._stop(upload.number)
             self._report(ExplorerError("picture-upload-broken"))
             return
         self._go_on()
@@ -260,15 +279,16 @@ class ClassPictures(ExplorerWidget):
         except ExplorerError as error:
             self._report(error)
             return
-        # The class may have been removed while its file was on the way.
-        if self._is_place(where):
-            self._add(where, picture)
+        self._add(where, picture)
 
-    def _stop(self, number: Any) -> None:
-        if self._upload is not None and self._upload[0].number == number:
-            self._upload = None
-            self.busy = False
-            self.send({"kind": "stop", "upload": number})
+    def _stop(self, number: Any) -> bool:
+        """Take no more of an upload; whether it was the one under way."""
+        if self._upload is None or self._upload[0].number != number:
+            return False
+        self._upload = None
+        self.busy = False
+        self.send({"kind": "stop", "upload": number})
+        return True
 
     def _report(self, error: ExplorerError) -> None:
         for call in self._error:
