@@ -15,16 +15,49 @@ from explorer.widgets._esm import bundle, stylesheet
 from explorer.widgets.base import ExplorerWidget
 from explorer.widgets.uploads import PIECE_BYTES, Upload, is_count, thumbnail
 
-__all__ = ["MAX_CLASSES", "MAX_PICTURES", "ClassPictures", "PictureClass"]
+__all__ = ["MAX_CLASSES", "MAX_PICTURES", "MAX_TOTAL", "CardPicture", "ClassPictures", "PictureClass"]
 
 #: Most classes, and most pictures of one; a teacher's set, kept in memory.
 MAX_CLASSES, MAX_PICTURES = 10, 40
+#: Most bytes that the pictures of all cards may take: a hundred photos of a phone.
+MAX_TOTAL = 500 * 1024 * 1024
 _NAME_LENGTH = 40
 #: What messages call the group of new pictures, and a file that is a head, not a picture.
 _NEW, _FILE = -1, -2
 #: Most bytes of such a file; a head of ten classes on the widest ViT is 60 kB.
 _MAX_FILE = 5_000_000
 _ids = itertools.count()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CardPicture:
+    """A picture as a card keeps it: its file, mostly a tenth of its pixels, which are decoded when they are needed.
+
+    Attributes
+    ----------
+    content : bytes or Picture
+        The file; the picture itself where there is none, as of the page's.
+    name, digest : str
+        As of :class:`~explorer.images.Picture`.
+    thumbnail : str
+        It, small, as a ``data:`` address.
+    """
+
+    content: bytes | Picture
+    name: str
+    digest: str
+    thumbnail: str
+
+    @classmethod
+    def of(cls, picture: Picture, file: bytes | None = None) -> CardPicture:
+        """A picture, and the file that it was decoded from if that is at hand."""
+        content = picture if file is None else file
+        return cls(content=content, name=picture.name, digest=picture.digest, thumbnail=thumbnail(picture, 144))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        return len(self.content) if isinstance(self.content, bytes) else int(self.content.pixels.nbytes)
 
 
 @dataclass
@@ -35,7 +68,7 @@ class PictureClass:
     ----------
     name : str
         Text by whoever sits there.
-    pictures : list of Picture
+    pictures : list of CardPicture
 
     Attributes
     ----------
@@ -44,7 +77,7 @@ class PictureClass:
     """
 
     name: str
-    pictures: list[Picture] = field(default_factory=list)
+    pictures: list[CardPicture] = field(default_factory=list)
     id: int = field(default_factory=lambda: next(_ids), init=False)
 
 
@@ -88,11 +121,10 @@ class ClassPictures(ExplorerWidget):
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         self.classes: list[PictureClass] = []
-        self.new_pictures: list[Picture] = []
+        self.new_pictures: list[CardPicture] = []
         #: What is said below each new picture, and below those of the classes.
         self.answers: list[str] = []
         self.notes: list[list[str]] = []
-        self._thumbnails: dict[str, str] = {}
         self._upload: tuple[Upload, int] | None = None
         self._changed: list[Callable[[], None]] = []
         self._new_given: list[Callable[[], None]] = []
@@ -132,7 +164,7 @@ class ClassPictures(ExplorerWidget):
         """Hand the reader a file."""
         self.send({"kind": "file", "name": name}, buffers=[content])
 
-    def use(self, classes: Sequence[PictureClass], new: Sequence[Picture] = ()) -> None:
+    def use(self, classes: Sequence[PictureClass], new: Sequence[CardPicture] = ()) -> None:
         """Other classes in place of these."""
         self.classes = list(classes)
         self.new_pictures, self.answers, self.notes = list(new), [], []
@@ -148,14 +180,12 @@ class ClassPictures(ExplorerWidget):
             ]
             self.new = self._all_shown(self.new_pictures, self.answers)
 
-    def _all_shown(self, pictures: Sequence[Picture], notes: Sequence[str]) -> list[dict[str, str]]:
+    def _all_shown(self, pictures: Sequence[CardPicture], notes: Sequence[str]) -> list[dict[str, str]]:
         padded = [*notes, *[""] * len(pictures)]
-        return [self._shown(picture, note) for picture, note in zip(pictures, padded, strict=False)]
-
-    def _shown(self, picture: Picture, note: str) -> dict[str, str]:
-        if picture.digest not in self._thumbnails:
-            self._thumbnails[picture.digest] = thumbnail(picture, 144)
-        return {"thumbnail": self._thumbnails[picture.digest], "name": picture.name, "note": note}
+        return [
+            {"thumbnail": picture.thumbnail, "name": picture.name, "note": note}
+            for picture, note in zip(pictures, padded, strict=False)
+        ]
 
     # -- what the front end says -----------------------------------------------------------------------------------
 
@@ -178,7 +208,8 @@ class ClassPictures(ExplorerWidget):
                     self._told(where)
             case "current" if self._pictures(where) is not None:
                 for call in self._current:
-                    self._add(where, call())
+                    if (picture := call()) is not None:
+                        self._add(where, CardPicture.of(picture))
             case "save" if self.can_save:
                 for give in self._saving:
                     give()
@@ -194,7 +225,7 @@ class ClassPictures(ExplorerWidget):
         """The class that a message means; None if there is none, or none any more."""
         return next((each for each in self.classes if is_count(where) and each.id == where), None)
 
-    def _pictures(self, where: Any) -> list[Picture] | None:
+    def _pictures(self, where: Any) -> list[CardPicture] | None:
         """The pictures of the group that a message means; None where none can be given."""
         if where == _NEW:
             return self.new_pictures if self.takes_new else None
@@ -213,13 +244,17 @@ class ClassPictures(ExplorerWidget):
         for call in self._new_given if where == _NEW else self._changed:
             call()
 
-    def _add(self, where: int, picture: Picture | None) -> None:
+    def _add(self, where: int, picture: CardPicture) -> None:
         """Put a picture into a class; one that is there already is not taken twice."""
         pictures = self._pictures(where)
-        if pictures is None or picture is None or any(picture.digest == each.digest for each in pictures):
+        if pictures is None or any(picture.digest == each.digest for each in pictures):
             return
         if len(pictures) >= MAX_PICTURES:
             self._report(ExplorerError("experiment-too-many-pictures", limit=MAX_PICTURES))
+            return
+        kept = itertools.chain(self.new_pictures, *(each.pictures for each in self.classes))
+        if sum(each.nbytes for each in kept) + picture.nbytes > MAX_TOTAL:
+            self._report(ExplorerError("experiment-pictures-too-large", limit=MAX_TOTAL >> 20))
             return
         pictures.append(picture)
         self._told(where)
@@ -274,12 +309,13 @@ class ClassPictures(ExplorerWidget):
             for take in self._file:
                 take(bytes(upload.data), upload.name)
             return
+        file = bytes(upload.data)
         try:
-            picture = open_picture(bytes(upload.data), upload.name)
+            picture = open_picture(file, upload.name)
         except ExplorerError as error:
             self._report(error)
             return
-        self._add(where, picture)
+        self._add(where, CardPicture.of(picture, file))
 
     def _stop(self, number: Any) -> bool:
         """Take no more of an upload; whether it was the one under way."""

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from explorer.images import encode_image, open_picture
-from explorer.widgets.class_pictures import ClassPictures, PictureClass
+from explorer.widgets.class_pictures import CardPicture, ClassPictures, PictureClass
 from explorer.widgets.switch_grid import SwitchGrid
 from tests.widgets.front_end import FrontEnd
 
@@ -74,7 +74,7 @@ def photo(seed: int) -> bytes:
 
 def cards() -> ClassPictures:
     widget = ClassPictures()
-    widget.use([PictureClass("<b>cat</b>", [open_picture(photo(1), "<i>.png")]), PictureClass("dog")])
+    widget.use([PictureClass("<b>cat</b>", [CardPicture.of(open_picture(photo(1), "<i>.png"))]), PictureClass("dog")])
     return widget
 
 

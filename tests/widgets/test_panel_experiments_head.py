@@ -11,7 +11,7 @@ import pytest
 
 from explorer.experiments import train_head
 from explorer.experiments.new_head import picture_vectors
-from explorer.images import encode_image
+from explorer.images import encode_image, open_picture
 from explorer.numerics import softmax
 from explorer.panels.experiments import ExperimentsPanel
 from explorer.samples import open_sample
@@ -80,7 +80,7 @@ def test_the_example_can_be_trained_at_once(state: ExplorerState) -> None:
     assert not panel._pictures.takes_new
     panel.start()
     settled(state)
-    classes = {each.name: each.pictures for each in panel._pictures.classes}
+    classes = {each.name: [own.content for own in each.pictures] for each in panel._pictures.classes}
     assert list(classes) == ["animals", "things"]
     sizes = {key: size for key, size in panel.sizes.items() if key != "crop"}
     expected = train_head(state.jobs.models.get("bundled"), classes, steps=200, **sizes)
@@ -114,7 +114,8 @@ def test_new_pictures_get_an_answer(state: ExplorerState) -> None:
     send(widget, kind="current", place=-1)
     give(widget, -1, photo(3))
     settled(state)
-    vectors = picture_vectors(state.jobs.models.get("bundled"), widget.new_pictures, patch_size=8, image_size=32)
+    contents = [picture.content for picture in widget.new_pictures]
+    vectors = picture_vectors(state.jobs.models.get("bundled"), contents, patch_size=8, image_size=32)
     for shown, vector in zip(widget.new, vectors, strict=True):
         probs = softmax(panel.result(vector))
         assert shown["note"] == f"{panel.result.classes[probs.argmax()]} {probs.max():.1%}"
@@ -181,6 +182,44 @@ def test_a_head_is_saved_and_loaded(state: ExplorerState) -> None:
     give(widget, -2, files[0], "my.safetensors")
     assert "patch size 8" in panel._failure.value
     assert panel.result is None
+
+
+def test_cards_keep_files_and_the_head_is_the_same(state: ExplorerState) -> None:
+    """Decoded, ten classes of forty photos of a phone would take 15 GB."""
+    panel = opened(state, "head")
+    widget = panel._pictures
+    panel._use_none()
+    files = {name: [photo(seed) for seed in seeds] for name, seeds in (("a", (1, 2)), ("b", (3, 4, 5)))}
+    for place, (name, own) in enumerate(files.items()):
+        send(widget, kind="name", name=name, place=place)
+        for data in own:
+            give(widget, place, data)
+    assert {each.name: [own.content for own in each.pictures] for each in widget.classes} == files
+    panel.start()
+    settled(state)
+    pictures = {name: [open_picture(data) for data in own] for name, own in files.items()}
+    expected = train_head(state.jobs.models.get("bundled"), pictures, steps=200, patch_size=8, image_size=32)
+    np.testing.assert_array_equal(panel.result.weight, expected.weight)
+    np.testing.assert_array_equal(panel.result.bias, expected.bias)
+
+
+def test_all_cards_together_have_a_limit(state: ExplorerState, monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = trained(state)
+    widget = panel._pictures
+    kept = sum(picture.nbytes for each in widget.classes for picture in each.pictures)
+    data = photo(1)
+    monkeypatch.setattr("explorer.widgets.class_pictures.MAX_TOTAL", kept + 2 * len(data) - 1)
+    give(widget, -1, data)
+    settled(state)
+    assert panel._failure.value == ""
+    for place in (-1, 0):
+        give(widget, place, photo(2))
+        assert "MB together" in panel._failure.value
+        assert not widget.busy
+    assert (len(widget.new), len(widget.cards[0]["pictures"])) == (1, 4)
+    send(widget, kind="remove", picture=0, place=-1)
+    give(widget, 0, photo(2))
+    assert len(widget.cards[0]["pictures"]) == 5
 
 
 def test_messages_are_not_believed(state: ExplorerState) -> None:
