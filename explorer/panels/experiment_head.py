@@ -133,6 +133,10 @@ class HeadPanel(ExperimentPanel):
 
     def show(self, trace: Trace, result: NewHead) -> None:
         """The curve, how good the head is, and what it says."""
+        self._show_head(trace, result)
+        self._ask()
+
+    def _show_head(self, trace: Trace, result: NewHead) -> None:
         self._pictures.takes_new = self._pictures.can_save = True
         self._show_result(True)
         self._draw(list(map(float, result.losses)))
@@ -158,7 +162,6 @@ class HeadPanel(ExperimentPanel):
         )
         self._verdict.value = f"<p>{escape(said)}</p>"
         self._show_answer(trace, result)
-        self._ask()
 
     def reset_controls(self, trace: Trace) -> None:
         """The example again."""
@@ -200,9 +203,11 @@ class HeadPanel(ExperimentPanel):
             self._fail(error)
             return
         self._fail(None)
-        self._pictures.use([PictureClass(each) for each in head.classes], self._pictures.new_pictures)
+        # Shown first: a head that cannot be would fail again with every other picture of the page.
+        self._quietly(lambda: self._show_head(trace, head))
         self.result = head
-        self._quietly(lambda: self.show(trace, head))
+        self._pictures.use([PictureClass(each) for each in head.classes], self._pictures.new_pictures)
+        self._ask()
 
     def _ask(self) -> None:
         """Have the new pictures classified."""

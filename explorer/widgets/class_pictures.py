@@ -10,18 +10,18 @@ from typing import Any
 import traitlets
 
 from explorer.errors import ExplorerError
+from explorer.experiments.head_file import MAX_CLASSES, clean_class_name
 from explorer.images import MAX_BYTES, Picture, clean_name, open_picture
 from explorer.widgets._esm import bundle, stylesheet
 from explorer.widgets.base import ExplorerWidget
 from explorer.widgets.uploads import PIECE_BYTES, Upload, is_count, thumbnail
 
-__all__ = ["MAX_CLASSES", "MAX_PICTURES", "MAX_TOTAL", "CardPicture", "ClassPictures", "PictureClass"]
+__all__ = ["MAX_PICTURES", "MAX_TOTAL", "CardPicture", "ClassPictures", "PictureClass"]
 
-#: Most classes, and most pictures of one; a teacher's set, kept in memory.
-MAX_CLASSES, MAX_PICTURES = 10, 40
+#: Most pictures of a class; a teacher's set, kept in memory.
+MAX_PICTURES = 40
 #: Most bytes that the pictures of all cards may take: a hundred photos of a phone.
 MAX_TOTAL = 500 * 1024 * 1024
-_NAME_LENGTH = 40
 #: What messages call the group of new pictures, and a file that is a head, not a picture.
 _NEW, _FILE = -1, -2
 #: Most bytes of such a file; a head of ten classes on the widest ViT is 60 kB.
@@ -200,7 +200,7 @@ class ClassPictures(ExplorerWidget):
                 self.classes.remove(known)
                 self._told(where)
             case "name" if (known := self._class(where)) is not None and isinstance(message.get("name"), str):
-                known.name = " ".join(message["name"].split())[:_NAME_LENGTH]
+                known.name = clean_class_name(message["name"])
                 self._told(where)
             case "remove" if (pictures := self._pictures(where)) is not None and is_count(message.get("picture")):
                 if message["picture"] < len(pictures):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -220,6 +221,32 @@ def test_all_cards_together_have_a_limit(state: ExplorerState, monkeypatch: pyte
     send(widget, kind="remove", picture=0, place=-1)
     give(widget, 0, photo(2))
     assert len(widget.cards[0]["pictures"]) == 5
+
+
+def test_a_head_that_cannot_be_shown_is_not_taken(state: ExplorerState, monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = trained(state)
+    head, cards = panel.result, panel._pictures.cards
+    content = head.to_bytes()
+
+    def broken(*given: Any, **named: Any) -> None:
+        raise FloatingPointError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("explorer.panels.experiment_head.loss_chart", broken)
+        give(panel._pictures, -2, content, "my.safetensors")
+    assert state.error is not None
+    assert panel.result is head
+    assert panel._pictures.cards == cards
+    narrow = replace(head, weight=head.weight[:3])
+    give(panel._pictures, -2, narrow.to_bytes(), "narrow.safetensors")
+    assert "other weights" in panel._failure.value
+    assert panel.result is head
+
+
+def test_a_typed_name_is_what_can_be_shown(state: ExplorerState) -> None:
+    widget = opened(state, "head")._pictures
+    send(widget, kind="name", name="a\u202eb\x00 \ud800c" + "x" * 99, place=0)
+    assert widget.cards[0]["name"] == "ab c" + "x" * 36
 
 
 def test_messages_are_not_believed(state: ExplorerState) -> None:
