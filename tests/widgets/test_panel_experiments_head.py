@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,33 @@ def test_new_pictures_get_an_answer(state: ExplorerState) -> None:
     send(widget, kind="remove", picture=0, place=-1)
     settled(state)
     assert [shown["note"] for shown in widget.new] == [shown["note"]]
+
+
+def test_a_head_outlives_a_look_at_another_experiment(state: ExplorerState, monkeypatch: pytest.MonkeyPatch) -> None:
+    state.experiment = "head"
+    stage = ExperimentsPanel(state)
+    settled(state)
+    panel = stage.experiments["head"]
+    panel.start()
+    settled(state)
+    head, widget = panel.result, panel._pictures
+    left = Event()
+
+    def slowly(*given: Any, **sizes: Any) -> Any:
+        assert left.wait(60)
+        return picture_vectors(*given, **sizes)
+
+    monkeypatch.setattr("explorer.experiments.new_head.picture_vectors", slowly)
+    give(widget, -1, photo(3))
+    state.experiment = "shuffle"  # while the new picture is being asked about
+    left.set()
+    settled(state)
+    assert widget.new[0]["note"] == ""
+    state.experiment = "head"
+    settled(state)
+    assert panel.result is head
+    assert "%" in widget.new[0]["note"]
+    assert panel._result_box.layout.display is None
 
 
 def test_a_change_of_the_classes_needs_another_training(state: ExplorerState) -> None:
