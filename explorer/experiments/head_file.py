@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +18,19 @@ from explorer.novelty import Rate
 from explorer.numerics import Array
 from explorer.weights import read_tensors
 
-__all__ = ["NewHead", "fingerprint"]
+__all__ = ["MAX_CLASSES", "NewHead", "clean_class_name", "fingerprint"]
+
+#: Most classes of a head.
+MAX_CLASSES = 10
 
 #: What our files say of themselves.
 _FORMAT = "vit-explorer-head-1"
 #: A head of ten classes on the widest ViT is 60 kB.
 _MAX_BYTES = 5_000_000
+#: Most characters of a class's name, and of a model's in a message.
+_NAME_LENGTH, _MODEL_LENGTH = 40, 120
+#: Largest weight, bias and loss of a file: even the logits of the widest model stay finite with it.
+_LARGEST = 1e25
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,14 +77,14 @@ class NewHead:
         return logits
 
     def check_model(self, arrays: ModelArrays, name: str) -> None:
-        """Refuse another model than the one that this head was trained on.
+        """Refuse another model than the one that this head was trained on, or whose vectors it does not fit.
 
         Raises
         ------
         ExplorerError
             ``head-other-model``.
         """
-        if fingerprint(arrays) != self.fingerprint:
+        if fingerprint(arrays) != self.fingerprint or len(self.weight) != arrays.spec.dim:
             raise ExplorerError("head-other-model", name=name, wanted=self.model)
 
     def to_bytes(self) -> bytes:
@@ -152,26 +160,44 @@ def fingerprint(arrays: ModelArrays) -> str:
     return digest.hexdigest()[:32]
 
 
+def clean_class_name(name: str) -> str:
+    """A class's name as a head has it: on one line, no control or direction characters, at most 40 characters."""
+    return _plain(name, _NAME_LENGTH)
+
+
+def _plain(words: str, length: int) -> str:
+    hidden = {"Cc", "Cf", "Cs"}
+    kept = "".join(char for char in words if char.isspace() or unicodedata.category(char) not in hidden)
+    return " ".join(kept.split())[:length].rstrip()
+
+
 def _checked(tensors: dict[str, Array], said: object) -> NewHead:
     if not isinstance(said, dict):
         raise TypeError("the description is no table")
-    weight, bias, losses = (tensors[name] for name in ("weight", "bias", "losses"))
     names = said["classes"]
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         raise ValueError("names that are none")
+    # Half a surrogate pair stops every message to the page, and a turned line says something else than it seems to.
+    if len(set(names)) < len(names) or any(name != clean_class_name(name) for name in names):
+        raise ValueError("names that cannot have been given")
+    weight, bias, losses = (tensors[name] for name in ("weight", "bias", "losses"))
     count = len(names)
-    if len(set(names)) < count or count < 2 or weight.ndim != 2 or weight.shape[1] != count or bias.shape != (count,):
-        raise ValueError("as many names as columns are needed")
-    if losses.ndim != 1 or not all(np.isfinite(tensor).all() for tensor in (weight, bias, losses)):
-        raise ValueError("numbers that are none")
-    targets, answers = (np.array(said[key], dtype=np.int64) for key in ("targets", "left_out_answers"))
-    if targets.ndim != 1 or targets.shape != answers.shape:
+    if not 2 <= count <= MAX_CLASSES or weight.ndim != 2 or weight.shape[1] != count or bias.shape != (count,):
+        raise ValueError("as many names as columns are needed, and not more than can be trained")
+    if losses.ndim != 1 or not losses.size or (losses < 0).any():
+        raise ValueError("losses that are none")
+    # So asked, what is not a number is refused, too.
+    if not all((np.abs(tensor) <= _LARGEST).all() for tensor in (weight, bias, losses)):
+        raise ValueError("numbers that no training gives")
+    targets, answers = (_checked_classes(said[key], count) for key in ("targets", "left_out_answers"))
+    if not targets.size or targets.shape != answers.shape:
         raise ValueError("an answer for every picture is needed")
-    if ((targets < 0) | (targets >= count) | (answers < 0) | (answers >= count)).any():
-        raise ValueError("classes that there are not")
     sizes = [said["patch_size"], said["image_size"]]
-    if not all(isinstance(size, int) and 1 <= size <= 100_000 for size in sizes):
+    if not all(type(size) is int and 1 <= size <= 100_000 for size in sizes):
         raise ValueError("sizes that are none")
+    model, known_by = said["model"], said["fingerprint"]
+    if not isinstance(model, str) or not isinstance(known_by, str):
+        raise TypeError("a model that is none")
     return NewHead(
         weight=weight,
         bias=bias,
@@ -180,8 +206,15 @@ def _checked(tensors: dict[str, Array], said: object) -> NewHead:
         targets=targets,
         left_out_answers=answers,
         leave_one_out=Rate(int((targets == answers).sum()), len(targets)),
-        model=str(said["model"]),
-        fingerprint=str(said["fingerprint"]),
+        model=_plain(model, _MODEL_LENGTH),
+        fingerprint=known_by,
         patch_size=sizes[0],
         image_size=sizes[1],
     )
+
+
+def _checked_classes(said: object, count: int) -> NDArray[np.int64]:
+    # A bool is an int, and NumPy would cut fractions off.
+    if not isinstance(said, list) or not all(type(index) is int and 0 <= index < count for index in said):
+        raise ValueError("classes that there are not")
+    return np.array(said, dtype=np.int64)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from explorer.errors import Cancelled, ExplorerError
 from explorer.experiments.ablations import batch_for
-from explorer.experiments.head_file import NewHead, fingerprint
+from explorer.experiments.head_file import MAX_CLASSES, NewHead, clean_class_name, fingerprint
 from explorer.novelty import Rate
 from explorer.numerics import Array
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_CLASSES", "classify", "picture_vectors", "train_head"]
 
-#: Most classes of a head.
-MAX_CLASSES = 10
 #: How strongly the weights are pulled to zero. Without, the loss of pictures that can be told apart has no least.
 _DECAY = 0.01
 _Floats = NDArray[np.float64]
@@ -50,7 +48,8 @@ def train_head(
     ----------
     model : ExplorerModel
     pictures : mapping of class names to pictures
-        Two to ten classes, of two pictures and more each.
+        Two to ten classes, of two pictures and more each. Of a name is kept what can be shown and typed: no control
+        characters, and 40 characters at most.
     steps : int
         Of accelerated gradient descent on the cross-entropy of all pictures.
     report : callable, optional
@@ -198,15 +197,15 @@ def picture_vectors(
 
 
 def _checked_names(pictures: Mapping[str, Sequence[Any]]) -> tuple[str, ...]:
-    """The classes' names without spaces around them, having made sure that a head can be trained."""
-    names = tuple(name.strip() for name in pictures)
+    """The classes' names as they can be shown, having made sure that a head can be trained."""
+    names = tuple(clean_class_name(name) for name in pictures)
     if not 2 <= len(names) <= MAX_CLASSES:
         raise ExplorerError("head-class-count", given=len(names), limit=MAX_CLASSES)
     if "" in names or len(set(names)) < len(names):
         raise ExplorerError("head-class-name")
-    for name, given in pictures.items():
+    for name, given in zip(names, pictures.values(), strict=True):
         if len(given) < 2:
-            raise ExplorerError("head-few-pictures", name=name.strip(), given=len(given))
+            raise ExplorerError("head-few-pictures", name=name, given=len(given))
     return names
 
 

@@ -206,7 +206,9 @@ class ExperimentPanel(W.VBox):
 
     def leave(self) -> None:
         """Another experiment was chosen: nothing is worked out for this one any more."""
-        if self._running or self._parts:
+        # What is still to come is asked for again when the experiment is seen again. One that runs by itself does so
+        # then; of the others the result stays, as nothing would bring it back, and showing it asks for its parts.
+        if self._running or (self._parts and self.automatic):
             self._key = None
         self._cancel_parts()
         self.stop()

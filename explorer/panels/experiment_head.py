@@ -25,7 +25,7 @@ from explorer.state import ExplorerState
 from explorer.trace import Trace
 from explorer.tracer import TraceRequest
 from explorer.widgets import ChartView
-from explorer.widgets.class_pictures import ClassPictures, PictureClass
+from explorer.widgets.class_pictures import CardPicture, ClassPictures, PictureClass
 
 if TYPE_CHECKING:
     from explorer.models import ExplorerModel
@@ -103,6 +103,7 @@ class HeadPanel(ExperimentPanel):
     def experiment(self, trace: Trace) -> Experiment:
         """The head, trained on the pictures of the cards."""
         classes = [(each.name, tuple(each.pictures)) for each in self._pictures.classes]
+        contents = {name: [each.content for each in own] for name, own in classes}
         names = [name for name, _ in classes]
         if "" in names or len(set(names)) < len(names):
             raise ExplorerError("head-class-name")
@@ -113,7 +114,7 @@ class HeadPanel(ExperimentPanel):
         def run(model: ExplorerModel, report: Report, cancelled: Callable[[], bool]) -> NewHead:
             return train_head(
                 model,
-                dict(classes),
+                contents,
                 steps=_STEPS,
                 report=report,
                 watch=lambda _step, loss: losses.append(loss),
@@ -132,6 +133,10 @@ class HeadPanel(ExperimentPanel):
 
     def show(self, trace: Trace, result: NewHead) -> None:
         """The curve, how good the head is, and what it says."""
+        self._show_head(trace, result)
+        self._ask()
+
+    def _show_head(self, trace: Trace, result: NewHead) -> None:
         self._pictures.takes_new = self._pictures.can_save = True
         self._show_result(True)
         self._draw(list(map(float, result.losses)))
@@ -157,7 +162,6 @@ class HeadPanel(ExperimentPanel):
         )
         self._verdict.value = f"<p>{escape(said)}</p>"
         self._show_answer(trace, result)
-        self._ask()
 
     def reset_controls(self, trace: Trace) -> None:
         """The example again."""
@@ -172,7 +176,7 @@ class HeadPanel(ExperimentPanel):
     def _fill_example(self) -> None:
         self._pictures.use(
             [
-                PictureClass(self.say(f"example-{name}"), [open_sample(sample) for sample in own])
+                PictureClass(self.say(f"example-{name}"), [CardPicture.of(open_sample(sample)) for sample in own])
                 for name, own in _EXAMPLE.items()
             ]
         )
@@ -199,9 +203,11 @@ class HeadPanel(ExperimentPanel):
             self._fail(error)
             return
         self._fail(None)
-        self._pictures.use([PictureClass(each) for each in head.classes], self._pictures.new_pictures)
+        # Shown first: a head that cannot be would fail again with every other picture of the page.
+        self._quietly(lambda: self._show_head(trace, head))
         self.result = head
-        self._quietly(lambda: self.show(trace, head))
+        self._pictures.use([PictureClass(each) for each in head.classes], self._pictures.new_pictures)
+        self._ask()
 
     def _ask(self) -> None:
         """Have the new pictures classified."""
@@ -212,7 +218,8 @@ class HeadPanel(ExperimentPanel):
         def run(model: ExplorerModel, _report: Report, _cancelled: Callable[[], bool]) -> Array:
             from explorer.experiments.new_head import picture_vectors
 
-            return picture_vectors(model, pictures, patch_size=head.patch_size, image_size=head.image_size)
+            contents = [each.content for each in pictures]
+            return picture_vectors(model, contents, patch_size=head.patch_size, image_size=head.image_size)
 
         wanted = Experiment(run=run, options=tuple(each.digest for each in pictures))
         self.also("new", wanted, lambda vectors: self._answered(head, vectors))

@@ -40,7 +40,7 @@ function render({ model, el }) {
   el.append(root);
 
   // Files wait for each other: the kernel takes one at a time.
-  const queue = [];
+  let queue = [];
   let target = 0;
   const uploader = new Uploader(
     (message, buffers) => model.send({ ...message, class: target }, undefined, buffers ?? []),
@@ -69,9 +69,10 @@ function render({ model, el }) {
   model.on("msg:custom", onMessage);
 
   let cards = [];
-  /** The card whose name is to be written next. */
+  /** The place of the card whose name is to be written next. */
   let wanted = -1;
 
+  /** @param {number} where the class's id: other than its place, it stays the same when another class is removed */
   function card(where) {
     const box = element("section", where === NEW ? "vx-class-card vx-class-new" : "vx-class-card");
     box.tabIndex = -1;
@@ -135,14 +136,15 @@ function render({ model, el }) {
     return { box, name, remove, list, uploadText, upload, current, where };
   }
 
-  function fill(part, content) {
+  /** @param {number} number the class's place, counted from 1 */
+  function fill(part, content, number) {
     const { where } = part;
-    const title = where === NEW ? label("new-title") : content.name || label("class-number", { number: where + 1 });
+    const title = where === NEW ? label("new-title") : content.name || label("class-number", { number });
     part.box.setAttribute("aria-label", title);
     if (where === NEW) part.name.textContent = title;
     else {
       if (document.activeElement !== part.name) part.name.value = content.name;
-      part.name.placeholder = label("name-hint", { number: where + 1 });
+      part.name.placeholder = label("name-hint", { number });
       part.name.setAttribute("aria-label", label("name"));
       part.remove.title = label("remove-class", { name: title });
       part.remove.setAttribute("aria-label", part.remove.title);
@@ -171,27 +173,31 @@ function render({ model, el }) {
   }
 
   function draw() {
-    const contents = model.get("cards").map((content, where) => ({ where, content }));
+    const contents = model.get("cards").map((content) => ({ where: content.id, content }));
     if (model.get("takes_new")) contents.push({ where: NEW, content: { pictures: model.get("new") } });
     cards = contents.map(({ where }) => cards.find((part) => part.where === where) ?? card(where));
     const boxes = cards.map(({ box }) => box);
     boxes.splice(model.get("cards").length, 0, more);
-    for (const child of [...grid.children]) if (!boxes.includes(child)) child.remove();
+    const children = [...grid.children];
+    const left = children.findIndex((child) => !boxes.includes(child) && child.contains(document.activeElement));
+    for (const child of children) if (!boxes.includes(child)) child.remove();
     // What is in its place stays there: whoever is moved loses the keyboard.
     boxes.forEach((box, index) => {
       if (grid.children[index] !== box) grid.insertBefore(box, grid.children[index] ?? null);
     });
-    cards.forEach((part, index) => fill(part, contents[index].content));
+    cards.forEach((part, index) => fill(part, contents[index].content, index + 1));
+    // Files for a card that has gone have nowhere to go.
+    queue = queue.filter(([where]) => where === FILE || cards.some((part) => part.where === where));
     more.textContent = label("add-class");
     more.hidden = model.get("cards").length >= model.get("max_classes");
     save.textContent = label("save");
     save.disabled = !model.get("can_save");
     loadText.textContent = label("load");
     grid.setAttribute("aria-busy", String(model.get("busy")));
-    if (wanted >= 0 && cards[wanted]?.where === wanted) {
+    if (wanted >= 0 && model.get("cards").length > wanted) {
       cards[wanted].name.focus();
       wanted = -1;
-    }
+    } else if (left >= 0) (cards[left]?.remove ?? more).focus();
   }
 
   const traits = ["cards", "new", "takes_new", "labels", "can_add", "can_save", "busy"].map((trait) => `change:${trait}`);
@@ -200,7 +206,7 @@ function render({ model, el }) {
   return () => {
     model.off("msg:custom", onMessage);
     for (const event of traits) model.off(event, draw);
-    queue.length = 0;
+    queue = [];
     uploader.cancel();
   };
 }

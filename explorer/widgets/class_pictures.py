@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,20 +10,54 @@ from typing import Any
 import traitlets
 
 from explorer.errors import ExplorerError
+from explorer.experiments.head_file import MAX_CLASSES, clean_class_name
 from explorer.images import MAX_BYTES, Picture, clean_name, open_picture
 from explorer.widgets._esm import bundle, stylesheet
 from explorer.widgets.base import ExplorerWidget
 from explorer.widgets.uploads import PIECE_BYTES, Upload, is_count, thumbnail
 
-__all__ = ["MAX_CLASSES", "MAX_PICTURES", "ClassPictures", "PictureClass"]
+__all__ = ["MAX_PICTURES", "MAX_TOTAL", "CardPicture", "ClassPictures", "PictureClass"]
 
-#: Most classes, and most pictures of one; a teacher's set, kept in memory.
-MAX_CLASSES, MAX_PICTURES = 10, 40
-_NAME_LENGTH = 40
+#: Most pictures of a class; a teacher's set, kept in memory.
+MAX_PICTURES = 40
+#: Most bytes that the pictures of all cards may take: a hundred photos of a phone.
+MAX_TOTAL = 500 * 1024 * 1024
 #: What messages call the group of new pictures, and a file that is a head, not a picture.
 _NEW, _FILE = -1, -2
 #: Most bytes of such a file; a head of ten classes on the widest ViT is 60 kB.
 _MAX_FILE = 5_000_000
+_ids = itertools.count()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CardPicture:
+    """A picture as a card keeps it: its file, mostly a tenth of its pixels, which are decoded when they are needed.
+
+    Attributes
+    ----------
+    content : bytes or Picture
+        The file; the picture itself where there is none, as of the page's.
+    name, digest : str
+        As of :class:`~explorer.images.Picture`.
+    thumbnail : str
+        It, small, as a ``data:`` address.
+    """
+
+    content: bytes | Picture
+    name: str
+    digest: str
+    thumbnail: str
+
+    @classmethod
+    def of(cls, picture: Picture, file: bytes | None = None) -> CardPicture:
+        """A picture, and the file that it was decoded from if that is at hand."""
+        content = picture if file is None else file
+        return cls(content=content, name=picture.name, digest=picture.digest, thumbnail=thumbnail(picture, 144))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        return len(self.content) if isinstance(self.content, bytes) else int(self.content.pixels.nbytes)
 
 
 @dataclass
@@ -33,11 +68,17 @@ class PictureClass:
     ----------
     name : str
         Text by whoever sits there.
-    pictures : list of Picture
+    pictures : list of CardPicture
+
+    Attributes
+    ----------
+    id : int
+        What messages call it, and no other class: its place changes when one before it is removed.
     """
 
     name: str
-    pictures: list[Picture] = field(default_factory=list)
+    pictures: list[CardPicture] = field(default_factory=list)
+    id: int = field(default_factory=lambda: next(_ids), init=False)
 
 
 class ClassPictures(ExplorerWidget):
@@ -50,7 +91,7 @@ class ClassPictures(ExplorerWidget):
     Attributes
     ----------
     cards : list of dict
-        What is shown of the classes: ``name``, and ``pictures`` with ``thumbnail``, ``name`` and ``note`` each.
+        What is shown of the classes: ``id``, ``name``, and ``pictures`` with ``thumbnail``, ``name`` and ``note`` each.
     new : list of dict
         The same of the new pictures; ``note`` is the answer to one.
     takes_new : bool
@@ -80,11 +121,10 @@ class ClassPictures(ExplorerWidget):
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         self.classes: list[PictureClass] = []
-        self.new_pictures: list[Picture] = []
+        self.new_pictures: list[CardPicture] = []
         #: What is said below each new picture, and below those of the classes.
         self.answers: list[str] = []
         self.notes: list[list[str]] = []
-        self._thumbnails: dict[str, str] = {}
         self._upload: tuple[Upload, int] | None = None
         self._changed: list[Callable[[], None]] = []
         self._new_given: list[Callable[[], None]] = []
@@ -124,7 +164,7 @@ class ClassPictures(ExplorerWidget):
         """Hand the reader a file."""
         self.send({"kind": "file", "name": name}, buffers=[content])
 
-    def use(self, classes: Sequence[PictureClass], new: Sequence[Picture] = ()) -> None:
+    def use(self, classes: Sequence[PictureClass], new: Sequence[CardPicture] = ()) -> None:
         """Other classes in place of these."""
         self.classes = list(classes)
         self.new_pictures, self.answers, self.notes = list(new), [], []
@@ -135,19 +175,17 @@ class ClassPictures(ExplorerWidget):
         notes = [*self.notes, *[[]] * len(self.classes)]
         with self.hold_sync():
             self.cards = [
-                {"name": each.name, "pictures": self._all_shown(each.pictures, said)}
+                {"id": each.id, "name": each.name, "pictures": self._all_shown(each.pictures, said)}
                 for each, said in zip(self.classes, notes, strict=False)
             ]
             self.new = self._all_shown(self.new_pictures, self.answers)
 
-    def _all_shown(self, pictures: Sequence[Picture], notes: Sequence[str]) -> list[dict[str, str]]:
+    def _all_shown(self, pictures: Sequence[CardPicture], notes: Sequence[str]) -> list[dict[str, str]]:
         padded = [*notes, *[""] * len(pictures)]
-        return [self._shown(picture, note) for picture, note in zip(pictures, padded, strict=False)]
-
-    def _shown(self, picture: Picture, note: str) -> dict[str, str]:
-        if picture.digest not in self._thumbnails:
-            self._thumbnails[picture.digest] = thumbnail(picture, 144)
-        return {"thumbnail": self._thumbnails[picture.digest], "name": picture.name, "note": note}
+        return [
+            {"thumbnail": picture.thumbnail, "name": picture.name, "note": note}
+            for picture, note in zip(pictures, padded, strict=False)
+        ]
 
     # -- what the front end says -----------------------------------------------------------------------------------
 
@@ -157,42 +195,45 @@ class ClassPictures(ExplorerWidget):
         match message.get("kind"):
             case "add-class" if len(self.classes) < MAX_CLASSES:
                 self.classes.append(PictureClass(""))
-                self._told(0)
-            case "remove-class" if self._is_class(where):
-                del self.classes[where]
-                self._told(0)
-            case "name" if self._is_class(where) and isinstance(message.get("name"), str):
-                self.classes[where].name = " ".join(message["name"].split())[:_NAME_LENGTH]
+                self._told(self.classes[-1].id)
+            case "remove-class" if (known := self._class(where)) is not None:
+                self.classes.remove(known)
                 self._told(where)
-            case "remove" if self._is_place(where) and is_count(message.get("picture")):
-                pictures = self._pictures(where)
+            case "name" if (known := self._class(where)) is not None and isinstance(message.get("name"), str):
+                known.name = clean_class_name(message["name"])
+                self._told(where)
+            case "remove" if (pictures := self._pictures(where)) is not None and is_count(message.get("picture")):
                 if message["picture"] < len(pictures):
                     del pictures[message["picture"]]
                     self._told(where)
-            case "current" if self._is_place(where):
+            case "current" if self._pictures(where) is not None:
                 for call in self._current:
-                    self._add(where, call())
+                    if (picture := call()) is not None:
+                        self._add(where, CardPicture.of(picture))
             case "save" if self.can_save:
                 for give in self._saving:
                     give()
-            case "begin" if self._is_place(where) or self._is_file(where):
+            case "begin":
                 self._begin(message, where)
             case "piece":
                 self._take(message, list(buffers or []))
             case "cancel":
-                self._stop(message.get("upload"))
+                if self._stop(message.get("upload")) and message.get("failed") is True:
+                    self._report(ExplorerError("picture-upload-broken"))
 
-    def _is_class(self, where: Any) -> bool:
-        return is_count(where) and where < len(self.classes)
+    def _class(self, where: Any) -> PictureClass | None:
+        """The class that a message means; None if there is none, or none any more."""
+        return next((each for each in self.classes if is_count(where) and each.id == where), None)
 
-    def _is_place(self, where: Any) -> bool:
-        return self._is_class(where) or (where == _NEW and self.takes_new and not isinstance(where, bool))
+    def _pictures(self, where: Any) -> list[CardPicture] | None:
+        """The pictures of the group that a message means; None where none can be given."""
+        if where == _NEW:
+            return self.new_pictures if self.takes_new else None
+        known = self._class(where)
+        return None if known is None else known.pictures
 
-    def _is_file(self, where: Any) -> bool:
-        return where == _FILE and not isinstance(where, bool)
-
-    def _pictures(self, where: int) -> list[Picture]:
-        return self.new_pictures if where == _NEW else self.classes[where].pictures
+    def _takes(self, where: Any) -> bool:
+        return where == _FILE or self._pictures(where) is not None
 
     def _told(self, where: int) -> None:
         if where == _NEW:
@@ -203,20 +244,28 @@ class ClassPictures(ExplorerWidget):
         for call in self._new_given if where == _NEW else self._changed:
             call()
 
-    def _add(self, where: int, picture: Picture | None) -> None:
+    def _add(self, where: int, picture: CardPicture) -> None:
         """Put a picture into a class; one that is there already is not taken twice."""
         pictures = self._pictures(where)
-        if picture is None or any(picture.digest == each.digest for each in pictures):
+        if pictures is None or any(picture.digest == each.digest for each in pictures):
             return
         if len(pictures) >= MAX_PICTURES:
             self._report(ExplorerError("experiment-too-many-pictures", limit=MAX_PICTURES))
             return
+        kept = itertools.chain(self.new_pictures, *(each.pictures for each in self.classes))
+        if sum(each.nbytes for each in kept) + picture.nbytes > MAX_TOTAL:
+            self._report(ExplorerError("experiment-pictures-too-large", limit=MAX_TOTAL >> 20))
+            return
         pictures.append(picture)
         self._told(where)
 
-    def _begin(self, message: Mapping[str, Any], where: int) -> None:
+    def _begin(self, message: Mapping[str, Any], where: Any) -> None:
         number, size, name = message.get("upload"), message.get("size"), message.get("name")
-        if not is_count(number) or not is_count(size):
+        if not is_count(number):
+            return
+        if not is_count(size) or not self._takes(where):
+            # Its class may have been removed a moment ago. Unanswered, the front end would wait, and all files with it.
+            self.send({"kind": "stop", "upload": number})
             return
         if self._upload is not None:
             self._stop(self._upload[0].number)
@@ -237,8 +286,13 @@ class ClassPictures(ExplorerWidget):
             if is_count(message.get("upload")):
                 self.send({"kind": "stop", "upload": message["upload"]})
             return
-        if not self._upload[0].take(message.get("offset"), buffers):
-            self._stop(self._upload[0].number)
+        upload, where = self._upload
+        if not self._takes(where):
+            # Its class was removed while the file was on the way.
+            self._stop(upload.number)
+            return
+        if not upload.take(message.get("offset"), buffers):
+            self._stop(upload.number)
             self._report(ExplorerError("picture-upload-broken"))
             return
         self._go_on()
@@ -255,20 +309,22 @@ class ClassPictures(ExplorerWidget):
             for take in self._file:
                 take(bytes(upload.data), upload.name)
             return
+        file = bytes(upload.data)
         try:
-            picture = open_picture(bytes(upload.data), upload.name)
+            picture = open_picture(file, upload.name)
         except ExplorerError as error:
             self._report(error)
             return
-        # The class may have been removed while its file was on the way.
-        if self._is_place(where):
-            self._add(where, picture)
+        self._add(where, CardPicture.of(picture, file))
 
-    def _stop(self, number: Any) -> None:
-        if self._upload is not None and self._upload[0].number == number:
-            self._upload = None
-            self.busy = False
-            self.send({"kind": "stop", "upload": number})
+    def _stop(self, number: Any) -> bool:
+        """Take no more of an upload; whether it was the one under way."""
+        if self._upload is None or self._upload[0].number != number:
+            return False
+        self._upload = None
+        self.busy = False
+        self.send({"kind": "stop", "upload": number})
+        return True
 
     def _report(self, error: ExplorerError) -> None:
         for call in self._error:

@@ -179,6 +179,40 @@ def rewritten(change: Callable[[dict[str, Any], dict[str, np.ndarray]], None]) -
     return rewrite
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("  my \n cats ", "my cats"),
+        ("a\u202eb\u200f\x00 \ud800c", "ab c"),
+        (" \u202e x", "x"),
+        ("k" * 39 + " tail", "k" * 39),
+        ("冷たい", "冷たい"),
+    ],
+)
+def test_a_name_is_what_can_be_shown_on_a_line(plain_model: ExplorerModel, given: str, kept: str) -> None:
+    head = train_head(plain_model, {given: [coloured(RED, 1)] * 2, "other": [coloured(BLUE, 2)] * 2}, steps=2)
+    assert head.classes == (kept, "other")
+    assert NewHead.from_bytes(head.to_bytes()).classes == (kept, "other")
+
+
+def test_a_head_of_other_vectors_does_not_fit(head: NewHead, bundled: ExplorerModel) -> None:
+    """The model is right by what the file says, and the weights are not."""
+    cut = NewHead.from_bytes(rewritten(lambda said, numbers: numbers.update(weight=numbers["weight"][:5]))(head))
+    with pytest.raises(ExplorerError) as caught:
+        cut.check_model(bundled.arrays, bundled.name)
+    assert caught.value.code == "head-other-model"
+
+
+def test_an_endless_name_of_a_model_is_cut(head: NewHead) -> None:
+    content = rewritten(lambda said, numbers: said.update(model="M\u202e" * 100_000))(head)
+    assert NewHead.from_bytes(content).model == "M" * 120
+
+
+def many(said: dict[str, Any], numbers: dict[str, np.ndarray]) -> None:
+    said.update(classes=[f"c{index}" for index in range(11)])
+    numbers.update(weight=np.zeros((192, 11), np.float32), bias=np.zeros(11, np.float32))
+
+
 def poison(said: dict[str, Any], numbers: dict[str, np.ndarray]) -> None:
     numbers["weight"][3, 0] = np.nan
 
@@ -203,6 +237,21 @@ DAMAGED: dict[str, Callable[[NewHead], bytes]] = {
     "a bias too long": rewritten(lambda said, numbers: numbers.update(bias=np.zeros(5, np.float32))),
     "double precision": rewritten(lambda said, numbers: numbers.update(bias=np.zeros(2))),
     "not a number": rewritten(poison),
+    "too many classes": rewritten(many),
+    "no losses": rewritten(lambda said, numbers: numbers.update(losses=np.zeros(0, np.float32))),
+    "a loss below zero": rewritten(lambda said, numbers: numbers.update(losses=-numbers["losses"])),
+    "weights without measure": rewritten(lambda said, numbers: numbers.update(weight=numbers["weight"] * 0 + 3e38)),
+    "no pictures": rewritten(lambda said, numbers: said.update(targets=[], left_out_answers=[])),
+    "half a class": rewritten(lambda said, numbers: said.update(targets=[0.9] * 9)),
+    "a class that is true": rewritten(lambda said, numbers: said.update(targets=[True] * 9)),
+    "a class that is text": rewritten(lambda said, numbers: said.update(targets=["1"] * 9)),
+    "a size that is true": rewritten(lambda said, numbers: said.update(patch_size=True)),
+    "an endless name": rewritten(lambda said, numbers: said.update(classes=["k" * 41, "b"])),
+    "a name that turns the line": rewritten(lambda said, numbers: said.update(classes=["a\u202eb", "b"])),
+    "a name with a zero": rewritten(lambda said, numbers: said.update(classes=["a\x00", "b"])),
+    "half a character": rewritten(lambda said, numbers: said.update(classes=["\ud800", "b"])),
+    "a model that is a number": rewritten(lambda said, numbers: said.update(model=3)),
+    "a fingerprint that is none": rewritten(lambda said, numbers: said.update(fingerprint=None)),
 }
 
 

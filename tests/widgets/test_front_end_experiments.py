@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from explorer.images import encode_image, open_picture
-from explorer.widgets.class_pictures import ClassPictures, PictureClass
+from explorer.widgets.class_pictures import CardPicture, ClassPictures, PictureClass
 from explorer.widgets.switch_grid import SwitchGrid
 from tests.widgets.front_end import FrontEnd
 
@@ -74,12 +74,13 @@ def photo(seed: int) -> bytes:
 
 def cards() -> ClassPictures:
     widget = ClassPictures()
-    widget.use([PictureClass("<b>cat</b>", [open_picture(photo(1), "<i>.png")]), PictureClass("dog")])
+    widget.use([PictureClass("<b>cat</b>", [CardPicture.of(open_picture(photo(1), "<i>.png"))]), PictureClass("dog")])
     return widget
 
 
 def test_names_and_pictures_are_text(front_end: FrontEnd) -> None:
-    widget = front_end.mount("c", cards(), width=1100)
+    given = cards()
+    widget = front_end.mount("c", given, width=1100)
     expect(widget.locator(".vx-class-card")).to_have_count(2)
     expect(widget.locator(".vx-class-name").first).to_have_value("<b>cat</b>")
     expect(widget.locator("b, i")).to_have_count(0)
@@ -87,7 +88,7 @@ def test_names_and_pictures_are_text(front_end: FrontEnd) -> None:
     name = widget.locator(".vx-class-name").nth(1)
     name.fill("my dog")
     name.press("Enter")
-    assert front_end.sent("c") == [{"kind": "name", "class": 1, "name": "my dog"}]
+    assert front_end.sent("c") == [{"kind": "name", "class": given.classes[1].id, "name": "my dog"}]
 
 
 def test_a_new_class_waits_for_its_name_and_keeps_the_keyboard(front_end: FrontEnd) -> None:
@@ -111,17 +112,51 @@ def test_a_new_class_waits_for_its_name_and_keeps_the_keyboard(front_end: FrontE
 
 
 def test_files_wait_for_each_other(front_end: FrontEnd) -> None:
-    widget = front_end.mount("c", cards(), width=1100)
+    given = cards()
+    widget = front_end.mount("c", given, width=1100)
     files = [{"name": f"{n}.png", "mimeType": "image/png", "buffer": photo(n)} for n in (5, 6)]
     widget.locator(".vx-class-card").nth(1).locator("input[type=file]").set_input_files(files)
     (first,) = front_end.sent("c")
-    assert (first["kind"], first["class"], first["name"]) == ("begin", 1, "5.png")
+    assert (first["kind"], first["class"], first["name"]) == ("begin", given.classes[1].id, "5.png")
     front_end.answer("c", {"kind": "next", "upload": first["upload"], "received": 0})
     front_end.page.wait_for_function("() => models.c.sent.length === 2")
     front_end.answer("c", {"kind": "stop", "upload": first["upload"]})
     front_end.page.wait_for_function("() => models.c.sent.length === 3")
     assert [message["kind"] for message in front_end.sent("c")] == ["begin", "piece", "begin"]
     assert front_end.sent("c")[2]["name"] == "6.png"
+
+
+def test_files_of_a_class_that_is_removed_are_not_sent(front_end: FrontEnd) -> None:
+    given = cards()
+    given.use([*given.classes, PictureClass("bird")])
+    widget = front_end.mount("c", given, width=1100)
+    for place, numbers in ((0, (5, 6)), (1, (7,)), (2, (8,))):
+        files = [{"name": f"{n}.png", "mimeType": "image/png", "buffer": photo(n)} for n in numbers]
+        widget.locator(".vx-class-card").nth(place).locator("input[type=file]").set_input_files(files)
+    bird = widget.locator(".vx-class-card").nth(2)
+    expect(bird.locator(".vx-class-name")).to_have_attribute("placeholder", "Name of class 3")
+    del given.classes[:2]
+    given.refresh()
+    front_end.update("c", given)
+    expect(widget.locator(".vx-class-card")).to_have_count(1)
+    expect(widget.locator(".vx-class-name")).to_have_attribute("placeholder", "Name of class 1")
+    (first,) = front_end.sent("c")
+    front_end.answer("c", {"kind": "stop", "upload": first["upload"]})
+    front_end.page.wait_for_function("() => models.c.sent.length === 2")
+    last = front_end.sent("c")[1]
+    assert (last["kind"], last["class"], last["name"]) == ("begin", given.classes[0].id, "8.png")
+
+
+def test_who_removes_classes_with_the_keyboard_keeps_it(front_end: FrontEnd) -> None:
+    given = cards()
+    widget = front_end.mount("c", given, width=1100)
+    for following in (".vx-class-head .vx-class-remove", ".vx-class-add"):
+        widget.locator(".vx-class-head .vx-class-remove").first.press("Enter")
+        assert front_end.sent("c")[-1] == {"kind": "remove-class", "class": given.classes[0].id}
+        del given.classes[0]
+        given.refresh()
+        front_end.update("c", given)
+        expect(widget.locator(following)).to_be_focused()
 
 
 def test_a_head_is_handed_over_as_a_file(front_end: FrontEnd) -> None:
