@@ -26,6 +26,8 @@ from explorer.decoding import decode
 from explorer.errors import ExplorerError
 
 __all__ = [
+    "CROP_MODES",
+    "INTERPOLATIONS",
     "MAX_BYTES",
     "Box",
     "Cropping",
@@ -52,6 +54,9 @@ _FILTERS = {
     "hamming": Image.Resampling.HAMMING,
     "lanczos": Image.Resampling.LANCZOS,
 }
+#: The ways to resize and to crop that are known here.
+INTERPOLATIONS = tuple(_FILTERS)
+CROP_MODES = ("center", "squash")
 _NAME_LENGTH = 120
 _REMEMBERED = 4
 
@@ -307,7 +312,7 @@ class _Plan(NamedTuple):
 
 def _plan(width: int, height: int, cropping: Cropping, center: tuple[float, float]) -> _Plan:
     side = cropping.image_size
-    if cropping.crop_mode not in {"center", "squash"}:
+    if cropping.crop_mode not in CROP_MODES:
         raise ValueError(f"crop_mode {cropping.crop_mode!r} is neither 'center' nor 'squash'")
     # As timm: at crop_pct 1 or less the resized picture is never smaller than the crop, so nothing is padded.
     scaled = max(side, math.floor(side / cropping.crop_pct))

@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 
 from explorer import weights
 from explorer.errors import ExplorerError
+from explorer.images import CROP_MODES, INTERPOLATIONS
 from explorer.models.extraction import check_supported
 from explorer.positions import SinusoidalKind
 from explorer.torch_compat import import_timm
@@ -277,10 +278,10 @@ def _check_preparation(config: Mapping[str, Any]) -> None:
     crop_pct = config.get("crop_pct")
     if crop_pct is not None and not _MIN_CROP_PCT <= float(crop_pct) <= 1:
         raise ValueError("crop_pct")
-    if config.get("interpolation") not in (None, "bicubic", "bilinear", "lanczos", "nearest", "box", "hamming"):
+    if config.get("interpolation") not in (None, *INTERPOLATIONS):
         raise ValueError("interpolation")
     # timm's third, "border", pads what is too narrow, which our crop does not do.
-    if config.get("crop_mode") not in (None, "center", "squash"):
+    if config.get("crop_mode") not in (None, *CROP_MODES):
         raise ValueError("crop_mode")
 
 

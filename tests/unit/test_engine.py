@@ -20,6 +20,7 @@ from explorer.models import wrap_model
 from explorer.numerics import softmax
 from explorer.torch_compat import import_timm
 from explorer.trace import Trace
+from explorer.trace_check import check_trace
 
 from .conftest import MODELS, explorer_model, random_image, randomised, timm_model
 
@@ -229,6 +230,8 @@ def test_every_architecture_of_timm_is_traced_or_refused(architecture: str) -> N
     model = wrap_model(randomised(module), architecture)
     assert model.spec.architecture == architecture
     trace = traced(model)
+    # What is asked of a trace from a file is true of every run.
+    check_trace(trace)
     output = timm_output(model, trace)
     np.testing.assert_allclose(trace.output, output, **CLOSE)
     np.testing.assert_allclose(model.arrays.classify(trace.y), output, **CLOSE)
