@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -39,6 +41,7 @@ __all__ = [
     "encode_image",
     "model_crop",
     "open_picture",
+    "read_picture",
 ]
 
 Pixels = NDArray[np.uint8]
@@ -174,6 +177,31 @@ def open_picture(data: bytes, name: str = "") -> Picture:
     pixels = np.asarray(decode(data))
     pixels.setflags(write=False)
     return Picture(pixels, clean_name(name), hashlib.sha256(data).hexdigest())
+
+
+def read_picture(path: str | os.PathLike[str]) -> Picture:
+    """Decode a picture on this machine.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    Picture
+
+    Raises
+    ------
+    ExplorerError
+        ``file-unreadable``, if there is no such file or it may not be read; ``picture-…`` as :func:`open_picture`.
+    """
+    place = Path(path)
+    try:
+        data = place.read_bytes()
+    except (OSError, ValueError) as error:
+        # A ValueError where no path looks like that: one with a zero byte.
+        raise ExplorerError("file-unreadable", file=str(place)) from error
+    return open_picture(data, place.name)
 
 
 def clean_name(name: str) -> str:

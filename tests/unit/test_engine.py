@@ -276,6 +276,14 @@ def test_a_picture_may_be_a_path_or_bytes(tmp_path: Path, plain_model: ExplorerM
     assert moved.image.shape == (64, 64, 3)
 
 
+def test_a_picture_that_is_not_there_is_said(tmp_path: Path, plain_model: ExplorerModel) -> None:
+    for path in (tmp_path / "nowhere.jpg", str(tmp_path / "nowhere.jpg"), tmp_path, "nul\0.jpg"):
+        with pytest.raises(ExplorerError) as failure:
+            trace_image(plain_model, path)
+        assert failure.value.code == "file-unreadable"
+        assert str(path) in str(failure.value)
+
+
 def test_running_without_a_trace_gives_the_same_answer(any_model: ExplorerModel) -> None:
     trace = traced(any_model)
     np.testing.assert_array_equal(run_model(any_model.model, any_model.arrays, trace.image), trace.output)
