@@ -4,7 +4,7 @@
 >>> model = explorer.load_model()
 >>> trace = explorer.trace_image(model, "cat.jpg")
 >>> trace.blocks[4].attention.shape  # (heads, who looks, who is looked at)
-(3, 65, 65)
+(6, 65, 65)
 
 Nothing heavy is imported before it is used: ``import explorer`` imports neither torch nor plotly.
 """

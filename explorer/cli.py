@@ -255,14 +255,10 @@ def _progress(name: str, language: str) -> Callable[[int, int], None]:
 
 def _run(options: argparse.Namespace) -> tuple[Picture, ExplorerModel, Trace]:
     """The picture, the model and the run that a command line asks for."""
-    from explorer.images import open_picture
+    from explorer.images import read_picture
 
     # The picture first: it is read in an instant, and torch takes seconds.
-    path: Path = options.picture
-    try:
-        picture = open_picture(path.read_bytes(), path.name)
-    except OSError as error:
-        raise ExplorerError("file-unreadable", file=str(path)) from error
+    picture = read_picture(options.picture)
 
     from explorer.engine import trace_image
     from explorer.models import load_model

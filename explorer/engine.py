@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from explorer.arrays import ModelArrays
 from explorer.errors import Cancelled
 from explorer.forward import Record, Switches, encode, tensor
-from explorer.images import Cropping, Picture, model_crop, open_picture
+from explorer.images import Cropping, Picture, model_crop, open_picture, read_picture
 from explorer.interventions import OWN, Intervention
 from explorer.numerics import Array
 from explorer.sizes import check_size
@@ -62,8 +61,8 @@ def trace_image(
     Raises
     ------
     ExplorerError
-        If the trace would be too large, the sizes do not fit each other, the picture cannot be opened, or the
-        intervention does not fit the model.
+        If the trace would be too large, the sizes do not fit each other, the picture is not there or cannot be opened,
+        or the intervention does not fit the model.
     """
     module, arrays, image = model_input(model, picture, patch_size=patch_size, image_size=image_size, crop=crop)
     return trace_pixels(module, arrays, image, intervention)
@@ -87,6 +86,12 @@ def model_input(
     Returns
     -------
     VisionTransformer, ModelArrays, (H, W, C) uint8 array
+
+    Raises
+    ------
+    ExplorerError
+        If the trace would be too large, the sizes do not fit each other, or the picture is not there or cannot be
+        opened.
     """
     spec = model.spec
     patch_size, image_size = patch_size or spec.patch_size, image_size or spec.image_size
@@ -94,8 +99,7 @@ def model_input(
     if isinstance(picture, bytes):
         picture = open_picture(picture)
     elif not isinstance(picture, Picture):
-        path = Path(picture)
-        picture = open_picture(path.read_bytes(), path.name)
+        picture = read_picture(picture)
     cropping = Cropping(image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
     image = model_crop(picture, cropping, crop)
     module, arrays = model.at(patch_size, image_size)

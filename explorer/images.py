@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -26,6 +28,8 @@ from explorer.decoding import decode
 from explorer.errors import ExplorerError
 
 __all__ = [
+    "CROP_MODES",
+    "INTERPOLATIONS",
     "MAX_BYTES",
     "Box",
     "Cropping",
@@ -37,6 +41,7 @@ __all__ = [
     "encode_image",
     "model_crop",
     "open_picture",
+    "read_picture",
 ]
 
 Pixels = NDArray[np.uint8]
@@ -52,6 +57,9 @@ _FILTERS = {
     "hamming": Image.Resampling.HAMMING,
     "lanczos": Image.Resampling.LANCZOS,
 }
+#: The ways to resize and to crop that are known here.
+INTERPOLATIONS = tuple(_FILTERS)
+CROP_MODES = ("center", "squash")
 _NAME_LENGTH = 120
 _REMEMBERED = 4
 
@@ -169,6 +177,31 @@ def open_picture(data: bytes, name: str = "") -> Picture:
     pixels = np.asarray(decode(data))
     pixels.setflags(write=False)
     return Picture(pixels, clean_name(name), hashlib.sha256(data).hexdigest())
+
+
+def read_picture(path: str | os.PathLike[str]) -> Picture:
+    """Decode a picture on this machine.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    Picture
+
+    Raises
+    ------
+    ExplorerError
+        ``file-unreadable``, if there is no such file or it may not be read; ``picture-…`` as :func:`open_picture`.
+    """
+    place = Path(path)
+    try:
+        data = place.read_bytes()
+    except (OSError, ValueError) as error:
+        # A ValueError where no path looks like that: one with a zero byte.
+        raise ExplorerError("file-unreadable", file=str(place)) from error
+    return open_picture(data, place.name)
 
 
 def clean_name(name: str) -> str:
@@ -307,7 +340,7 @@ class _Plan(NamedTuple):
 
 def _plan(width: int, height: int, cropping: Cropping, center: tuple[float, float]) -> _Plan:
     side = cropping.image_size
-    if cropping.crop_mode not in {"center", "squash"}:
+    if cropping.crop_mode not in CROP_MODES:
         raise ValueError(f"crop_mode {cropping.crop_mode!r} is neither 'center' nor 'squash'")
     # As timm: at crop_pct 1 or less the resized picture is never smaller than the crop, so nothing is padded.
     scaled = max(side, math.floor(side / cropping.crop_pct))

@@ -33,8 +33,9 @@ OWN: Final = _Own()
 class Intervention:
     """Changes to one run of a model; with none of them the run is the model's own.
 
-    Layers and heads are counted from 0, patches row by row from 0 on the whole grid. Everything is stored as
-    sorted tuples (and the array read-only), so that interventions can be compared, hashed and pickled.
+    Layers and heads are counted from 0, patches row by row from 0 on the whole grid. Everything is stored as tuples
+    (sorted and without repetitions, but for ``permutation``, which keeps its order) and the array as a read-only copy,
+    so that interventions can be compared, hashed and pickled.
 
     Parameters
     ----------
@@ -51,6 +52,13 @@ class Intervention:
         Heads whose output 𝑨𝒗 is set to zero.
     msa_off, mlp_off : iterable of int
         Layers in which the residual stream passes by the attention, or the MLP.
+
+    Raises
+    ------
+    ValueError
+        If it would make sense for no model: ``pos_embed`` is an array of other than two dimensions, ``permutation`` has
+        not every number from 0 to N - 1 once, ``kept`` is empty, or a number is negative. Whether it fits a certain
+        model is :meth:`check`'s to say.
     """
 
     pos_embed: ArrayLike | _Own | None = OWN

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,10 @@ _SUBSETS: Mapping[int, str] = {
 }
 
 #: What of ``config.json`` names classes; timm takes the names out of the table that it hands on.
-_CONFIG_KEYS = ("num_classes", "label_names", "label_descriptions")
+_CONFIG_KEYS = ("label_names", "label_descriptions")
+
+#: What is no writing: control characters, and halves of characters (JSON can hold them, UTF-8 and so the page cannot).
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ def labels_for(pretrained_cfg: Mapping[str, object], folder: Path | None = None)
     Parameters
     ----------
     pretrained_cfg : mapping
-        timm's configuration of the weights: ``num_classes``, ``label_names``, ``label_descriptions``.
+        timm's configuration of the weights: ``num_classes``, ``label_names``, ``label_descriptions``. The number of
+        classes counts, where it is said, and not the one in the folder.
     folder : pathlib.Path, optional
         Where the model was loaded from.
 
@@ -101,9 +106,12 @@ def labels_for(pretrained_cfg: Mapping[str, object], folder: Path | None = None)
     ExplorerError
         ``labels-broken``, if ``labels.tsv`` is there but cannot be read, or has not one row for each class.
     """
-    config: Mapping[str, object] = pretrained_cfg
+    config = dict(pretrained_cfg)
     if folder is not None and (folder / CONFIG_NAME).is_file():
-        config = {**pretrained_cfg, **{k: v for k, v in read_config(folder).items() if k in _CONFIG_KEYS}}
+        told = read_config(folder)
+        config |= {key: told[key] for key in _CONFIG_KEYS if key in told}
+        # Of a model that is loaded it is the head's own number, which no file can make larger.
+        config.setdefault("num_classes", told.get("num_classes"))
     count = config.get("num_classes")
     classes = count if isinstance(count, int) else 0
     if folder is not None and (folder / LABELS_NAME).is_file():
@@ -128,7 +136,9 @@ def read_label_table(path: Path) -> Labels:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
-        ids, en, ja = (tuple(row[column].strip() for row in rows) for column in ("wordnet_id", "name_en", "name_ja"))
+        ids, en, ja = (
+            tuple(_written(row[column].strip()) for row in rows) for column in ("wordnet_id", "name_en", "name_ja")
+        )
     except (OSError, KeyError, AttributeError, UnicodeDecodeError, csv.Error) as error:
         raise ExplorerError("labels-broken", file=path.name) from error
     return Labels(ids, en, ja)
@@ -170,20 +180,24 @@ def _configured(config: Mapping[str, object], classes: int) -> Labels | None:
     described = config.get("label_descriptions")
     descriptions = described if isinstance(described, dict) else {}
     if isinstance(given, dict):
-        by_index = {int(index): str(name) for index, name in given.items() if str(index).isdecimal()}
-        ids = [by_index.get(index, "") for index in range(classes or 1 + max(by_index, default=-1))]
+        # Each class is looked for by its number (in JSON a string): other keys, however large, do not matter.
+        ids = [str(given.get(index, given.get(str(index), ""))) for index in range(classes)]
     elif isinstance(given, list | tuple):
         ids = [str(name) for name in given]
     else:
         return None
-    if not ids or (classes and len(ids) != classes):
+    if not ids or len(ids) != classes:
         return None
     synsets = _synset_labels(ids) if all(_is_synset(name) for name in ids) else None
     if synsets is not None and all(synsets.en) and not descriptions:
         return synsets
     ours = japanese_names()
-    en = tuple(str(descriptions.get(name, name)) for name in ids)
-    return Labels(tuple(ids), en, tuple(ours.get(name, "") for name in ids))
+    en = tuple(_written(str(descriptions.get(name, name))) for name in ids)
+    return Labels(tuple(map(_written, ids)), en, tuple(ours.get(name, "") for name in ids))
+
+
+def _written(name: str) -> str:
+    return _UNWRITABLE.sub("\ufffd", name)
 
 
 def _is_synset(name: str) -> bool:

@@ -227,7 +227,8 @@ class Trace:
         Raises
         ------
         ExplorerError
-            ``trace-unreadable``, if the file is none of ours, or damaged.
+            ``file-unreadable``, if there is no such file or it may not be read; ``trace-unreadable``, if it is none
+            of ours, or damaged.
         """
         from explorer.trace_file import load_trace
 

@@ -6,28 +6,37 @@ the JSON text. A file comes from anywhere: what is read is checked before it is 
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import os
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer import arrays as weight_types
-from explorer.arrays import ModelArrays
 from explorer.errors import ExplorerError
 from explorer.interventions import Intervention
 from explorer.specs import ModelSpec
 from explorer.trace import Trace
+from explorer.trace_check import check_trace
 
 __all__ = ["load_trace", "save_trace"]
 
 _FORMAT = "vit-explorer-trace-1"
 _STORED = ("image", "patches", "tokens", "z", "q", "k", "v", "output", "patch_index")
 _TYPES = {name: getattr(weight_types, name) for name in weight_types.__all__}
+#: What zipfile, NumPy, json and our own classes raise at a file that is damaged, or made to be odd. Encrypted members
+#: and endless nesting are RuntimeErrors.
+_STUMBLES = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError),
+    *(MemoryError, struct.error, zipfile.BadZipFile, ExplorerError),
+)
 
 
 def save_trace(trace: Trace, path: str | os.PathLike[str], *, weights: bool = True) -> None:
@@ -60,64 +69,70 @@ def save_trace(trace: Trace, path: str | os.PathLike[str], *, weights: bool = Tr
 
 
 def load_trace(path: str | os.PathLike[str]) -> Trace:
-    """Read a trace; see :meth:`explorer.trace.Trace.load`."""
+    """Read a trace; see :meth:`explorer.trace.Trace.load`.
+
+    Raises
+    ------
+    ExplorerError
+        ``file-unreadable``, if there is no such file or it may not be read; ``trace-unreadable``, if it is none of
+        ours, or damaged.
+    """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            stored = {name: file[name] for name in file.files}
-        facts = json.loads(str(stored.pop("facts")))
-        if facts["format"] != _FORMAT:
-            raise ValueError(facts["format"])
-        trace = _rebuild(facts, stored)
-        _check(trace)
-    except FileNotFoundError:
-        raise
-    except (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, zipfile.BadZipFile) as error:
-        raise ExplorerError("trace-unreadable", file=os.path.basename(os.fspath(path))) from error
+        stream = open(path, "rb")  # noqa: SIM115 - closed below; what fails here is another failure
+    except (OSError, ValueError) as error:
+        raise ExplorerError("file-unreadable", file=os.fsdecode(path)) from error
+    with stream:
+        try:
+            stored = _read(stream)
+            facts = json.loads(str(stored.pop("facts")))
+            if facts["format"] != _FORMAT:
+                raise ValueError(facts["format"])
+            trace = _rebuild(facts, stored)
+            check_trace(trace)
+        except _STUMBLES as error:
+            raise ExplorerError("trace-unreadable", file=os.path.basename(os.fsdecode(path))) from error
     return trace
+
+
+def _read(stream: BinaryIO) -> dict[str, NDArray[Any]]:
+    """All arrays of an ``.npz`` file; they take as much memory as the file has bytes, whatever it says of itself.
+
+    NumPy's own reader makes room for the shape that a header names, before it sees how many numbers follow.
+    """
+    with zipfile.ZipFile(stream) as archive:
+        members = archive.infolist()
+        size = stream.seek(0, os.SEEK_END)
+        # We never compress; a few compressed bytes could unfold to gigabytes.
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise ValueError("compressed")
+        if sum(member.file_size for member in members) > size:
+            raise ValueError("members that overlap")
+        return {member.filename.removesuffix(".npy"): _array(archive.read(member)) for member in members}
+
+
+def _array(content: bytes) -> NDArray[Any]:
+    stream = io.BytesIO(content)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError("a version that is not written here")
+    shape, by_columns, kind = np.lib.format.read_array_header_1_0(stream)
+    start = stream.tell()
+    if kind.hasobject or start + math.prod(shape) * kind.itemsize != len(content):
+        raise ValueError("a header that does not fit what follows")
+    return np.ndarray(shape, kind, content, start, order="F" if by_columns else "C")
 
 
 def _rebuild(facts: Mapping[str, Any], stored: Mapping[str, NDArray[Any]]) -> Trace:
     spec = _spec(facts["spec"])
     return Trace(
         spec=spec,
-        patch_size=int(facts["patch_size"]),
-        image_size=int(facts["image_size"]),
-        grid=(int(facts["grid"][0]), int(facts["grid"][1])),
-        prefix_names=tuple(str(name) for name in facts["prefix_names"]),
+        patch_size=facts["patch_size"],
+        image_size=facts["image_size"],
+        grid=tuple(facts["grid"]),
+        prefix_names=tuple(facts["prefix_names"]),
         intervention=Intervention.from_json(facts["intervention"], stored.get("positions")),
         weights=None if facts["weights"] is None else _unflatten(facts["weights"], "weights", stored, spec),
         **{name: stored[name] for name in _STORED},
     )
-
-
-def _check(trace: Trace) -> None:
-    """Raise a ValueError unless the arrays fit each other."""
-    spec, tokens = trace.spec, trace.num_tokens
-    heads = (spec.depth, spec.heads, tokens, spec.head_dim)
-    expected: dict[str, tuple[int, ...]] = {
-        "image": (trace.image_size, trace.image_size, 3),
-        "patches": (trace.num_patches, trace.patch_size**2 * 3),
-        "tokens": (tokens, spec.dim),
-        "z": (spec.depth + 1, tokens, spec.dim),
-        "q": heads,
-        "k": heads,
-        "v": heads,
-        "output": (spec.num_classes or spec.projection_dim or spec.dim,),
-        "patch_index": (trace.num_patches,),
-    }
-    for name, shape in expected.items():
-        value = getattr(trace, name)
-        kind = np.uint8 if name == "image" else np.int64 if name == "patch_index" else np.float32
-        if value.shape != shape or value.dtype != kind:
-            raise ValueError(name)
-    weights = trace.weights
-    if weights is not None and (
-        not isinstance(weights, ModelArrays)
-        or len(weights.blocks) != spec.depth
-        or weights.embed_weight.shape != (trace.patch_size**2 * 3, spec.dim)
-        or weights.pos_embed.shape != (spec.num_prefix + trace.grid[0] * trace.grid[1], spec.dim)
-    ):
-        raise ValueError("weights")
 
 
 def _spec(values: Mapping[str, Any]) -> ModelSpec:

@@ -6,14 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer.catalog import BUNDLED_NAME, known_models
-from explorer.errors import ExplorerError
-from explorer.images import Cropping, Picture, display_crop, open_picture
+from explorer.images import Cropping, Picture, display_crop, open_picture, read_picture
 from explorer.labels import Labels
 from explorer.state import ExplorerState
 from explorer.trace import Trace
@@ -104,11 +102,7 @@ def opened(picture: Picture | bytes | str | os.PathLike[str]) -> Picture:
         return picture
     if isinstance(picture, bytes):
         return open_picture(picture)
-    path = Path(picture)
-    try:
-        return open_picture(path.read_bytes(), path.name)
-    except OSError as error:
-        raise ExplorerError("file-unreadable", file=str(path)) from error
+    return read_picture(picture)
 
 
 def photo_of(showing: Showing) -> NDArray[np.uint8]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,6 +20,7 @@ from safetensors.torch import load_file
 
 from explorer import weights
 from explorer.errors import ExplorerError
+from explorer.images import CROP_MODES, INTERPOLATIONS
 from explorer.models.extraction import check_supported
 from explorer.positions import SinusoidalKind
 from explorer.torch_compat import import_timm
@@ -63,6 +65,15 @@ _IGNORED = frozenset(
 _DESCRIPTIONS = frozenset(field.name for field in fields(PretrainedCfg)) - {
     *("url", "file", "state_dict", "hf_hub_id", "hf_hub_filename", "source", "custom_load"),
 }
+
+#: More layers than any ViT has (timm's deepest has 48): building more would take minutes, with nobody to stop it.
+_MAX_DEPTH = 256
+#: What a picture is normalised with lies between 0 and 1, and in between nothing leaves float32.
+_MAX_COLOUR = 1000.0
+_MIN_STD = 1e-6
+#: The least share of a picture's side that a crop may keep (timm's: 0.875 and more): what is resized for it grows with
+#: the square of the inverse.
+_MIN_CROP_PCT = 0.5
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,7 @@ def folder_config(folder: Path) -> ModelConfig:
                 arguments.setdefault(key, config[key])
         _check_arguments(arguments)
         _check_preparation(pretrained_cfg)
-    except (TypeError, ValueError) as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
         raise broken from error
     _check_architecture(config["architecture"])
     architecture, tag = split_model_name_tag(config["architecture"])
@@ -127,7 +138,7 @@ def _trained_patch_sizes(folder: Path) -> tuple[int, ...]:
     try:
         settings = json.loads((folder / "settings.json").read_text("utf-8"))
         sizes = {int(size) for stage in settings["stages"] for size in stage["patches"]}
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ArithmeticError, ValueError, LookupError, TypeError, RecursionError):
         return ()
     return tuple(sorted(size for size in sizes if size > 0))
 
@@ -166,6 +177,7 @@ def build_empty(config: ModelConfig, name: str) -> VisionTransformer:
     ExplorerError
         ``model-arguments``, if timm cannot build it; else as :func:`check_supported`.
     """
+    _check_sizes(config.arguments, name)
     model = _create(config, name, "meta")
     check_supported(model, name)
     return model
@@ -188,8 +200,12 @@ def build_with_weights(config: ModelConfig, folder: Path, name: str) -> VisionTr
         ``model-…``, if the weights are missing, pickled, damaged, or those of another model.
     """
     weights.check_model_folder(folder)
-    model = build_empty(config, name)
     file = folder / weights.WEIGHTS_NAME
+    _check_sizes(config.arguments, name)
+    if _too_deep(config.arguments, weights.weights_header(file)):
+        # Before the layers are built, of which there may be hundreds.
+        raise ExplorerError("model-weights-unfit", name=name)
+    model = build_empty(config, name)
     try:
         state = load_file(file)
     except (SafetensorError, OSError, ValueError) as error:
@@ -250,16 +266,40 @@ def _check_arguments(arguments: Mapping[str, Any]) -> None:
 
 
 def _check_preparation(config: Mapping[str, Any]) -> None:
-    """Raise a ValueError or TypeError unless pictures can be prepared with these values."""
+    """Raise a ValueError, TypeError or ArithmeticError unless pictures can be prepared with these values."""
     for key in ("mean", "std"):
         if key in config:
             values = [float(value) for value in config[key]]
-            if len(values) != 3 or (key == "std" and min(values) <= 0):
+            # Said so that it is not true of NaN, either.
+            if len(values) != 3 or not all(abs(value) <= _MAX_COLOUR for value in values):
+                raise ValueError(key)
+            if key == "std" and min(values) < _MIN_STD:
                 raise ValueError(key)
     crop_pct = config.get("crop_pct")
-    if crop_pct is not None and not 0 < float(crop_pct) <= 1:
+    if crop_pct is not None and not _MIN_CROP_PCT <= float(crop_pct) <= 1:
         raise ValueError("crop_pct")
-    if config.get("interpolation") not in (None, "bicubic", "bilinear", "lanczos", "nearest", "box", "hamming"):
+    if config.get("interpolation") not in (None, *INTERPOLATIONS):
         raise ValueError("interpolation")
-    if config.get("crop_mode") not in (None, "center", "squash", "border"):
+    # timm's third, "border", pads what is too narrow, which our crop does not do.
+    if config.get("crop_mode") not in (None, *CROP_MODES):
         raise ValueError("crop_mode")
+
+
+def _check_sizes(arguments: Mapping[str, Any], name: str) -> None:
+    """Raise an ExplorerError unless layers, heads and dimensions are positive whole numbers, and layers not too many.
+
+    timm takes -6 heads for 6 at first, and torch takes True for 1.
+    """
+    for key in ("depth", "num_heads", "embed_dim"):
+        if key in arguments and (type(arguments[key]) is not int or arguments[key] < 1):
+            raise ExplorerError("model-arguments", name=name)
+    if arguments.get("depth", 1) > _MAX_DEPTH:
+        raise ExplorerError("model-arguments", name=name)
+
+
+def _too_deep(arguments: Mapping[str, Any], header: Mapping[str, weights.TensorEntry]) -> bool:
+    """Whether there are fewer layers in the weights than the configuration asks for."""
+    found = [re.search(r"(?:^|\.)blocks\.(\d{1,9})\.", name) for name in header]
+    layers = [int(match[1]) for match in found if match]
+    # Checkpoints of other projects call their layers otherwise.
+    return bool(layers) and arguments.get("depth", 0) > 1 + max(layers)

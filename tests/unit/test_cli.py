@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from voila.configuration import VoilaConfiguration
+from voila.voila_kernel_manager import voila_kernel_manager_factory
 
 from explorer.cli import main, user_language
+from explorer.images import MAX_BYTES
+from explorer.serving import Addresses, ServeOptions, server
+from explorer.serving.addresses import qr_code
+from explorer.texts import LANGUAGES, text
 
 
 @pytest.mark.parametrize(
@@ -50,6 +58,123 @@ def test_a_port_in_use_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> No
         port = taken.getsockname()[1]
         assert main(["serve", "--port", str(port), "--lang", "en"]) == 2
     assert capsys.readouterr().err.startswith(f"Port {port} is in use by another program")
+
+
+def served(monkeypatch: pytest.MonkeyPatch, *arguments: str, room: str | None = None) -> ServeOptions:
+    """What ``vit-explorer serve`` asks the server for, having been told that it listens."""
+    asked: list[ServeOptions] = []
+
+    def serve_page(options: ServeOptions, announce: Callable[[Addresses], None]) -> None:
+        asked.append(options)
+        announce(Addresses(here=f"http://localhost:{options.port}", room=room))
+
+    monkeypatch.setattr("explorer.serving.serve_page", serve_page)
+    assert main(["serve", *arguments]) == 0
+    (options,) = asked
+    return options
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES))
+def test_a_room_is_told_its_address_and_the_code_of_it(
+    language: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = "http://192.168.7.20:8899"
+    served(monkeypatch, "--host", "0.0.0.0", "--port", "8899", "--lang", language, room=room)
+    first, second, *code, last = capsys.readouterr().out.splitlines()
+    assert first == text("cli.serving", language, address="http://localhost:8899")
+    assert second == text("cli.serving-room", language, address=room)
+    # Of the address that telephones can open, with its light margin whole: scanners need it.
+    assert code == qr_code(room).splitlines()
+    assert {len(line) for line in code} == {len(code[0])}
+    assert last == text("cli.serving-stop", language)
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES))
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "127.0.0.1", "localhost", "::1"])
+def test_an_address_that_there_is_not_is_not_shown(
+    language: str, host: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served(monkeypatch, "--host", host, "--lang", language)
+    printed = capsys.readouterr().out.splitlines()
+    # Who asked for a room is told why there is none; who did not is told nothing of rooms.
+    missing = [text("cli.serving-no-room", language)] if host in ("0.0.0.0", "::") else []
+    here = text("cli.serving", language, address="http://localhost:8866")
+    assert printed == [here, *missing, text("cli.serving-stop", language)]
+
+
+def test_what_is_said_to_a_room_differs_by_language(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {}
+    for language in LANGUAGES:
+        served(monkeypatch, "--host", "0.0.0.0", "--lang", language, room="http://192.168.7.20:8866")
+        said[language] = capsys.readouterr().out
+    assert "For the room:  http://192.168.7.20:8866\n" in said["en"]
+    assert "教室用：        http://192.168.7.20:8866\n" in said["ja"]
+
+
+def test_a_room_gets_the_settings_of_a_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = server._config(served(monkeypatch, "--host", "0.0.0.0"), 8866)
+    voila = VoilaConfiguration(config=config)
+    # Three readers find a kernel ready, and the next is prepared only when those have been served.
+    assert voila.preheat_kernel
+    assert voila.default_pool_size == 3
+    kernels = server.KernelsHere(config=config)
+    assert "fill_delay" in voila_kernel_manager_factory(server.KernelsHere, True, 3).class_trait_names()
+    assert config.VoilaKernelManager.fill_delay > 1
+    # A telephone that went out of reach leaves no kernel behind; a page that is open keeps its own.
+    assert kernels.cull_idle_timeout == 600
+    assert 0 < kernels.cull_interval <= 30
+    assert not kernels.cull_connected
+    # The largest picture arrives in one message.
+    assert config.Voila.tornado_settings["websocket_max_message_size"] > MAX_BYTES
+    # Neither source code nor files, nor the folders that a traceback names.
+    assert voila.strip_sources
+    assert voila.file_allowlist == []
+    assert voila.resources == {"show_details": False}
+    assert (voila.allow_template_override, voila.allow_theme_override) == ("NO", "NO")
+    assert config.Voila.tornado_settings["allow_remote_access"]
+    assert not config.Voila.tornado_settings["disable_check_xsrf"]
+    assert not config.Voila.open_browser
+
+
+def test_one_reader_gets_the_settings_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = server._config(served(monkeypatch), 8866)
+    voila = VoilaConfiguration(config=config)
+    assert voila.default_pool_size == 1
+    assert voila.strip_sources
+    assert voila.resources == {"show_details": True}
+    # Another name for this machine does not lead to a kernel.
+    assert not config.Voila.tornado_settings["allow_remote_access"]
+
+
+def test_what_the_command_line_says_reaches_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ("--ready-kernels", "5", "--idle-minutes", "0.2", "--port", "80", "--lang", "ja", "--verbose")
+    options = served(monkeypatch, "--host", "0.0.0.0", *arguments)
+    assert (options.host, options.port, options.language, options.verbose) == ("0.0.0.0", 80, "ja", True)
+    # The output of this test is no terminal: a browser that opens would surprise.
+    assert not options.open_browser
+    config = server._config(options, 80)
+    assert VoilaConfiguration(config=config).default_pool_size == 5
+    kernels = server.KernelsHere(config=config)
+    assert (kernels.cull_idle_timeout, kernels.cull_interval) == (12, 6)
+    assert config.Voila.log_level == logging.INFO
+    none = server._config(served(monkeypatch, "--ready-kernels", "0"), 8866)
+    assert not VoilaConfiguration(config=none).preheat_kernel
+
+
+def test_every_setting_of_the_server_is_one_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is spelled otherwise would be passed over without a word."""
+    config = server._config(served(monkeypatch, "--host", "0.0.0.0"), 8866)
+    owners = {
+        "Voila": server.ExplorerVoila,
+        "VoilaConfiguration": VoilaConfiguration,
+        "MappingKernelManager": server.KernelsHere,
+        "VoilaKernelManager": voila_kernel_manager_factory(server.KernelsHere, True, 3),
+    }
+    assert set(config) == set(owners)
+    for name, owner in owners.items():
+        assert set(config[name]) <= set(owner.class_trait_names(config=True)), name
 
 
 def test_a_picture_is_traced_to_a_file(

@@ -20,6 +20,7 @@ from explorer.models import wrap_model
 from explorer.numerics import softmax
 from explorer.torch_compat import import_timm
 from explorer.trace import Trace
+from explorer.trace_check import check_trace
 
 from .conftest import MODELS, explorer_model, random_image, randomised, timm_model
 
@@ -229,6 +230,8 @@ def test_every_architecture_of_timm_is_traced_or_refused(architecture: str) -> N
     model = wrap_model(randomised(module), architecture)
     assert model.spec.architecture == architecture
     trace = traced(model)
+    # What is asked of a trace from a file is true of every run.
+    check_trace(trace)
     output = timm_output(model, trace)
     np.testing.assert_allclose(trace.output, output, **CLOSE)
     np.testing.assert_allclose(model.arrays.classify(trace.y), output, **CLOSE)
@@ -271,6 +274,14 @@ def test_a_picture_may_be_a_path_or_bytes(tmp_path: Path, plain_model: ExplorerM
         np.testing.assert_array_equal(trace_image(plain_model, picture).output, expected)
     moved = trace_image(plain_model, file, crop=(0.0, 0.0))
     assert moved.image.shape == (64, 64, 3)
+
+
+def test_a_picture_that_is_not_there_is_said(tmp_path: Path, plain_model: ExplorerModel) -> None:
+    for path in (tmp_path / "nowhere.jpg", str(tmp_path / "nowhere.jpg"), tmp_path, "nul\0.jpg"):
+        with pytest.raises(ExplorerError) as failure:
+            trace_image(plain_model, path)
+        assert failure.value.code == "file-unreadable"
+        assert str(path) in str(failure.value)
 
 
 def test_running_without_a_trace_gives_the_same_answer(any_model: ExplorerModel) -> None:

@@ -192,6 +192,15 @@ def test_interventions_are_values() -> None:
     assert Intervention(masked=[0])
 
 
+def test_tuples_are_sorted_but_for_the_order_that_was_asked_for() -> None:
+    change = Intervention(
+        permutation=[2, 0, 1], kept=[2, 0, 2], masked=[3, 1], masked_heads=[(1, 0), (0, 2), (1, 0)], msa_off=[1, 0]
+    )
+    assert change.permutation == (2, 0, 1)
+    assert (change.kept, change.masked, change.msa_off) == ((0, 2), (1, 3), (0, 1))
+    assert change.masked_heads == ((0, 2), (1, 0))
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -105,6 +105,36 @@ def test_nothing_is_invented(config: dict[str, object]) -> None:
     assert labels.name(3) == "class 3"
 
 
+@pytest.mark.parametrize(
+    "names", [{"3000000": "x"}, {"9999999999": "x"}, {"9" * 5000: "x"}, {"²": "x"}, {"-1": "x"}, ["x"], {"0": "x"}]
+)
+def test_names_of_classes_that_there_are_not_are_nothing(tmp_path: Path, names: object) -> None:
+    """A key as large as it likes costs no memory, also where the folder promises as many classes."""
+    assert len(labels_for({"num_classes": 0, "label_names": names})) == 0
+    config = {"architecture": "x", "num_classes": 10**12, "label_names": names}
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
+    assert len(labels_for({"num_classes": 0}, tmp_path)) == 0
+    if isinstance(names, dict):
+        named = labels_for({"num_classes": 2}, tmp_path)
+        assert named.ids == ("x" if "0" in names else "", "")
+
+
+def test_a_name_can_always_be_sent_to_the_page(tmp_path: Path) -> None:
+    config = {
+        "architecture": "x",
+        "label_names": ["a\ud800", "b\x00\x1b[2J"],
+        "label_descriptions": {"a\ud800": "猫\udc00"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
+    labels = labels_for({"num_classes": 2}, tmp_path)
+    assert labels.en == ("猫\ufffd", "b\ufffd\ufffd[2J")
+    assert labels.ids[0] == "a\ufffd"
+    (tmp_path / "labels.tsv").write_text("wordnet_id\tname_en\tname_ja\nn1\ta\x1bb\t\x07ネコ\n", "utf-8")
+    labels = labels_for({"num_classes": 1}, tmp_path)
+    assert (labels.en, labels.ja) == (("a\ufffdb",), ("\ufffdネコ",))
+    assert "".join((*labels.ids, *labels.en, *labels.ja)).encode("utf-8")
+
+
 def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="every class"):
         Labels(("a",), (), ("",))

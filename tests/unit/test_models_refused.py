@@ -117,11 +117,23 @@ def test_a_configuration_cannot_ask_for_pickled_weights(folder: Path, tmp_path: 
         {"mean": [0.5]},
         {"std": [0.5, 0.5, 0]},
         {"mean": "grey"},
+        {"mean": [float("inf"), 0, 0]},
+        {"mean": [10**400, 0, 0]},
+        {"std": [float("nan")] * 3},
+        {"std": [0.5, float("nan"), 0.5]},
+        {"std": [1e-320] * 3},
+        {"std": [1e300] * 3},
         {"crop_pct": 0},
         {"crop_pct": 7},
+        {"crop_pct": 1e-3},
+        {"crop_pct": 1e-320},
+        {"crop_pct": 10**400},
+        {"crop_pct": float("nan")},
         {"interpolation": "magic"},
         {"crop_mode": "left"},
+        {"crop_mode": "border"},
     ],
+    ids=lambda change: f"{change}"[:40],
 )
 def test_a_configuration_that_cannot_prepare_pictures(folder: Path, change: dict[str, Any]) -> None:
     config = json.loads((folder / "config.json").read_text())
@@ -136,7 +148,15 @@ def test_a_configuration_that_cannot_prepare_pictures(folder: Path, change: dict
         ({"num_heads": 5}, "model-arguments"),
         ({"global_pool": "median"}, "model-arguments"),
         ({"act_layer": "no_such_activation"}, "model-arguments"),
-        ({"depth": 0}, "model-not-supported"),
+        ({"num_heads": -3}, "model-arguments"),
+        ({"num_heads": 3.0}, "model-arguments"),
+        ({"embed_dim": -48}, "model-arguments"),
+        ({"embed_dim": True, "num_heads": 1}, "model-arguments"),
+        ({"depth": 0}, "model-arguments"),
+        ({"depth": True}, "model-arguments"),
+        ({"depth": None}, "model-arguments"),
+        ({"depth": 10**400}, "model-arguments"),
+        ({"mlp_ratio": float("inf")}, "model-arguments"),
         ({"act_layer": "hard_swish"}, "model-not-supported"),
         ({"norm_layer": "batchnorm2d"}, "model-not-supported"),
         ({"global_pool": "", "class_token": False}, "model-not-supported"),
@@ -154,6 +174,43 @@ def test_a_configuration_of_another_model(folder: Path, change: dict[str, Any], 
     config["model_args"] |= change
     (folder / "config.json").write_text(json.dumps(config))
     assert code_of(lambda: load_model(folder)) == code
+
+
+@pytest.mark.parametrize(
+    ("depth", "pretrained", "code"),
+    [(200, True, "model-weights-unfit"), (3000, True, "model-arguments"), (3000, False, "model-arguments")],
+)
+def test_layers_that_the_weights_have_not_are_not_built(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, depth: int, pretrained: bool, code: str
+) -> None:
+    """Thousands of them take minutes, in which nobody can cancel."""
+    config = json.loads((folder / "config.json").read_text())
+    config["model_args"] |= {"depth": depth}
+    (folder / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr("explorer.models.folders.create_model", lambda *_, **__: pytest.fail("built"))
+    assert code_of(lambda: load_model(folder, pretrained=pretrained)) == code
+
+
+def test_every_configuration_of_timms_is_read(tmp_path: Path) -> None:
+    """What is refused is odd: timm's own numbers never are."""
+    from timm.models import get_pretrained_cfg, list_models, list_pretrained
+
+    from explorer.models.folders import folder_config
+
+    architectures = [name for module in ("vision_transformer", "deit") for name in list_models(module=module)]
+    names = [tagged for name in architectures for tagged in list_pretrained(f"{name}.*")]
+    assert len(names) > 250
+    for name in names:
+        config: Any = get_pretrained_cfg(name)
+        described = {"architecture": name.partition(".")[0], "pretrained_cfg": config.to_dict()}
+        (tmp_path / "config.json").write_text(json.dumps(described))
+        assert folder_config(tmp_path).pretrained_cfg["crop_pct"] == config.crop_pct, name
+
+
+def test_odd_settings_beside_a_model_are_as_none(folder: Path) -> None:
+    for patches in ("[Infinity]", "[1e400]", '["x"]', "[NaN]", "3", "[" * 100_000):
+        (folder / "settings.json").write_text(f'{{"stages": [{{"patches": {patches}}}]}}')
+        assert load_model(folder).spec.trained_patch_sizes == (8,), patches[:20]
 
 
 def test_a_folder_of_another_architecture(folder: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from explorer import novelty
 from explorer.novelty import (
+    RULES_NAME,
     NoveltyRule,
     Rate,
     Rates,
@@ -152,6 +153,12 @@ def test_words(language: str) -> None:
         assert part in good.reliability(language)
     assert good.reliability(language) != NoveltyRule(threshold=0.21, rates=rates(20, 25)).reliability(language)
     assert "5.0 %" in default_rule(21843).reliability(language)
+
+
+def test_the_models_that_were_measured_are_named() -> None:
+    measured = {path.parent.name for path in assets_path("models").glob(f"*/{RULES_NAME}")}
+    assert measured
+    assert all(f"``{name}``" in str(novelty.__doc__) for name in measured)
 
 
 @pytest.mark.skipif(not assets_path("models", "flexi").is_dir(), reason="no bundled model yet")

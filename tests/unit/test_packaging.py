@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import json
 import re
+import shutil
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -14,6 +16,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+import explorer
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -117,3 +121,12 @@ def test_nothing_names_a_package_host_or_this_machine() -> None:
     forbidden = re.compile(r"pypi\.org|pythonhosted|deb\.debian\.org|registry\.npmjs|" + re.escape(str(ROOT)))
     for name in ("Makefile", "constraints.txt", "environment.yml", "pyproject.toml", ".ci/run", "README.md"):
         assert not forbidden.search((ROOT / name).read_text("utf-8")), name
+
+
+def test_the_first_lines_that_one_reads_are_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of ``import explorer``, run as it stands."""
+    shutil.copy(ROOT / "assets" / "samples" / "chelsea.jpg", tmp_path / "cat.jpg")
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testmod(explorer)
+    assert result.attempted >= 4
+    assert result.failed == 0

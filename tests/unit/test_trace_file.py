@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 STORED = ("image", "patches", "tokens", "z", "q", "k", "v", "output", "patch_index")
 WORKED_OUT = ("patch_embeddings", "prefix_tokens", "pos_embed", "final_tokens", "y")
+EMPTY_NORM = {"weight": None, "bias": None}
 OF_BLOCKS = ("norm1", "attention", "msa", "z_mid", "norm2", "mlp_pre", "mlp_hidden", "mlp")
 
 
@@ -99,6 +102,23 @@ def bad_files(tmp_path: Path) -> dict[str, Path]:
     def told(name: str, **changes: Any) -> Path:
         return variant(name, facts=np.array(json.dumps(facts | changes)))
 
+    def specified(label: str, **changes: Any) -> Path:
+        """Without weights, as they would be wrong, too."""
+        path = tmp_path / f"spec_{label}.npz"
+        described = np.array(json.dumps(facts | {"spec": facts["spec"] | changes, "weights": None}))
+        np.savez(path, allow_pickle=False, facts=described, **{name: arrays[name] for name in STORED})
+        return path
+
+    def weighed(name: str, place: str, value: Any) -> Path:
+        """With another fact about the weights."""
+        changed = json.loads(json.dumps(facts["weights"]))
+        *way, last = place.split(".")
+        part = changed
+        for step in way:
+            part = part[int(step) if step.isdecimal() else step]
+        part[last] = value
+        return told(f"weights_{name}", weights=changed)
+
     text, cut, empty, other = (tmp_path / name for name in ("text.npz", "cut.npz", "empty.npz", "other.npz"))
     text.write_text("not a trace")
     cut.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
@@ -122,6 +142,36 @@ def bad_files(tmp_path: Path) -> dict[str, Path]:
             "weights", weights={"type": "NormArrays", "kind": "rms", "eps": 1, "weight": None, "bias": None}
         ),
         "change": told("change", intervention={"pos_embed": "own", "kept": []}),
+        "change_layer": told("change_layer", intervention={"pos_embed": "own", "msa_off": [2]}),
+        "change_order": told("change_order", intervention={"pos_embed": "own", "permutation": [1, 0, *range(2, 16)]}),
+        "infinite": told("infinite", patch_size=float("inf")),
+        "infinite_patch": told("infinite_patch", intervention={"pos_embed": "own", "masked": [float("inf")]}),
+        "grid": told("grid", grid=[2, 8]),
+        "prefix": told("prefix", prefix_names=["REG1"]),
+        "half_a_patch": told("half_a_patch", patch_size=16.0),
+        "index": variant("index", patch_index=arrays["patch_index"][::-1].copy()),
+        "nested": variant("nested", facts=np.array("[" * 100_000)),
+        "no_array": variant("no_array", patches=np.float32(1)),
+        "spec_nan": specified("nan", mean=[float("nan"), 0.5, 0.5]),
+        "spec_colours": specified("colours", mean=[0.5, 0.5]),
+        "spec_std": specified("std", std=[0.0, 0.5, 0.5]),
+        "spec_crop": specified("crop", crop_pct=1e-320),
+        "spec_crop_mode": specified("crop_mode", crop_mode="border"),
+        "spec_interpolation": specified("interpolation", interpolation="magic"),
+        "spec_pooling": specified("pooling", pooling="median"),
+        "spec_prefix": specified("prefix", prefix_names=["<b>"]),
+        "spec_patch": specified("patch", patch_size=0),
+        "spec_true": specified("true", random_weights=1),
+        "spec_name": specified("name", name=None),
+        "spec_depth": specified("depth", depth=10**400),
+        "weights_activation": weighed("activation", "blocks.1.mlp.activation", "magic"),
+        "weights_norm": weighed("norm", "blocks.0.norm1.kind", "batch"),
+        "weights_eps": weighed("eps", "norm.eps", float("nan")),
+        "weights_heads": weighed("heads", "blocks.0.heads", 2),
+        "weights_bias": weighed("bias", "blocks.0.qkv.bias", {"array": "z"}),
+        "weights_proj": weighed("proj", "blocks.0.proj.weight", {"array": "weights.blocks.0.qkv.weight"}),
+        "weights_list": weighed("list", "heads", []),
+        "weights_pool": weighed("pool", "pool", {"type": "NormArrays", "kind": "rms", "eps": 1.0} | EMPTY_NORM),
     }
 
 
@@ -133,6 +183,47 @@ def test_a_bad_file_is_refused_in_words(tmp_path: Path) -> None:
         assert path.name in str(failure.value)
 
 
-def test_a_missing_file_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        Trace.load(tmp_path / "nowhere.npz")
+def zipped(path: Path, members: dict[str, bytes], **settings: Any) -> Path:
+    with zipfile.ZipFile(path, "w", **settings) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def header(shape: tuple[int, ...]) -> bytes:
+    stream = io.BytesIO()
+    described = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, described)  # type: ignore[no-untyped-call]
+    return stream.getvalue()
+
+
+def test_a_file_that_promises_too_much_costs_nothing(tmp_path: Path) -> None:
+    """Shapes of terabytes, zeros that unfold to them, and members that share their bytes."""
+    huge = zipped(tmp_path / "huge.npz", {"image.npy": header((10**12,)) + b"0000"})
+    negative = zipped(tmp_path / "negative.npz", {"image.npy": header((-1, -1)) + b"0000"})
+    bomb = zipped(tmp_path / "bomb.npz", {"z.npy": bytes(10_000_000)}, compression=zipfile.ZIP_DEFLATED)
+    packed = bytearray(bomb.read_bytes())
+    packed[60:100] = bytes(value ^ 255 for value in packed[60:100])
+    (tmp_path / "damaged.npz").write_bytes(packed)
+    secret = bytearray(zipped(tmp_path / "secret.npz", {"facts.npy": b"x"}).read_bytes())
+    # The flag for encrypted members, at the member and in the directory.
+    secret[6] |= 1
+    secret[secret.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "secret.npz").write_bytes(secret)
+    for path in (huge, negative, bomb, tmp_path / "damaged.npz", tmp_path / "secret.npz"):
+        tracemalloc.start()
+        try:
+            with pytest.raises(ExplorerError) as failure:
+                Trace.load(path)
+            assert tracemalloc.get_traced_memory()[1] < 2_000_000, path.name
+        finally:
+            tracemalloc.stop()
+        assert failure.value.code == "trace-unreadable", path.name
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    for path in (tmp_path / "nowhere.npz", tmp_path, str(tmp_path / "nul\0.npz")):
+        with pytest.raises(ExplorerError) as failure:
+            Trace.load(path)
+        assert failure.value.code == "file-unreadable"
+        assert str(path) in str(failure.value)
