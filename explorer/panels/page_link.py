@@ -119,9 +119,9 @@ class PageLink:
         if link is not None and trace is not None:
             with self.state.batch():
                 if link.layer is not None:
-                    self.state.layer = min(link.layer, trace.spec.depth - 1)
+                    self.state.layer = link.layer
                 if link.head is not None:
-                    self.state.head = min(link.head, trace.spec.heads - 1)
+                    self.state.head = link.head
                 if link.prefix is not None and link.prefix < trace.num_prefix:
                     self.state.token = link.prefix
                 elif link.patch is not None and link.patch in trace.patch_index:
