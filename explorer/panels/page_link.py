@@ -70,8 +70,7 @@ class PageLink:
             What it asks for, checked.
         """
         if isinstance(link, str):
-            query = urlsplit(link).query if "?" in link else link
-            link = dict(parse_qsl(query, keep_blank_values=True))
+            link = _parameters(link)
         values, self.ignored, self.unknown = read_link(link, self._experiments)
         state = self.state
         inputs: dict[str, object] = {"patch_size": values.patch_size, "image_size": values.image_size}
@@ -150,6 +149,15 @@ class PageLink:
             self.button.query = link_query(link_values(self.state))
             picture = self.state.picture
             self.button.own_picture = picture is not None and sample_of(picture.digest) is None
+
+
+def _parameters(link: str) -> dict[str, str]:
+    """The parameters of an address or a query; those of what is neither are none that this page knows."""
+    try:
+        query = urlsplit(link).query if "?" in link else link
+        return dict(parse_qsl(query, keep_blank_values=True))
+    except ValueError:
+        return {link: ""}
 
 
 def link_values(state: ExplorerState) -> LinkValues:
