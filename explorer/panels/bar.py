@@ -21,7 +21,7 @@ from explorer.state import ExplorerState
 from explorer.texts import LANGUAGES, text
 from explorer.widgets.choice import Choice
 from explorer.widgets.main_shell import Button, TextField
-from explorer.widgets.page import StageNav
+from explorer.widgets.page import LostKernel, StageNav
 from explorer.widgets.picture_input import PictureInput
 from explorer.widgets.teaching_mode import TeachingMode
 
@@ -90,6 +90,8 @@ class ControlBar(W.VBox):
         self._name.observe(self._guarded(lambda change: self._load_other()), names="value")
         self._other = box(self._name, self._load, classes=["vx-row", "vx-other-model"])
 
+        self._lost_kernel = LostKernel()
+        self._lost_kernel.add_class("vx-lost-kernel")
         self._error = html("vx-error-text")
         self._dismiss = _button(self._guarded(lambda _: state.dismiss()))
         self._random = _button(self._guarded(lambda _: self._try_random()))
@@ -117,7 +119,8 @@ class ControlBar(W.VBox):
         )
         # What is said hangs below the bar, over the page: nothing moves when it comes or goes.
         notes = box(self._changed_run, self._notice, classes=["vx-notes"])
-        super().__init__([top, controls, box(self._other, self._banner, notes, classes=["vx-below-bar"])])
+        below = box(self._lost_kernel, self._other, self._banner, notes, classes=["vx-below-bar"])
+        super().__init__([top, controls, below])
         self.add_class("vx-bar")
         self._unsubscribe = state.subscribe(self._changed)
         self._changed(frozenset(state.trait_names()))
@@ -231,6 +234,7 @@ class ControlBar(W.VBox):
             (self._random, "random-offer"),
         ):
             button.description = text(f"page.{key}", language)
+        self._lost_kernel.sentence = text("page.lost-kernel", language)
         self._undo.description = text("experiments.undo-change", language)
         self._name.placeholder = text("page.other-model-hint", language)
         keys = ("button", "hint", "back", "next", "leave")

@@ -10,6 +10,7 @@ from explorer.panels.bar import ControlBar
 from explorer.panels.page_link import PageLink
 from explorer.panels.tour import GuidedTour
 from explorer.state import ExplorerState
+from explorer.texts import text
 from tests.standins import Answerer
 
 
@@ -116,6 +117,7 @@ def test_every_word_follows_the_language(bar: ControlBar, state: ExplorerState) 
     state.language = "ja"
     assert bar._patch_size.label == "パッチサイズ P"
     assert "準備完了" in bar._status.value
+    assert bar._lost_kernel.sentence == text("page.lost-kernel", "ja")
     assert [stage["name"] for stage in bar._nav.stages] == ["概要", "パッチ"]
 
 
