@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from explorer.catalog import BUNDLED_NAME, known_models
 from explorer.samples import samples
+from explorer.sizes import MIN_PATCH_SIZE
 from explorer.texts import LANGUAGES
 
 __all__ = ["PAGE_STAGES", "LinkValues", "link_query", "read_link"]
@@ -104,7 +105,7 @@ def read_link(
     readers: dict[str, Callable[[str], dict[str, str | int] | None]] = {
         "sample": _among("sample", tuple(entry.id for entry in samples())),
         "model": _among("model", tuple(model.name for model in known_models())),
-        "patch-size": _number("patch_size", 1),
+        "patch-size": _number("patch_size", MIN_PATCH_SIZE),
         "image-size": _number("image_size", 1),
         "layer": _number("layer", 1, 1),
         "head": lambda value: {"head": -1} if value == _MEAN else _number("head", 1, 1)(value),

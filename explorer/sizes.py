@@ -9,6 +9,7 @@ from explorer.specs import ModelSpec
 
 __all__ = [
     "MAX_TRACE_BYTES",
+    "MIN_PATCH_SIZE",
     "SizeChoice",
     "check_size",
     "grid_size",
@@ -17,6 +18,7 @@ __all__ = [
     "num_patches",
     "num_tokens",
     "patch_size_choices",
+    "size_choice",
     "trace_bytes",
 ]
 
@@ -160,7 +162,7 @@ def patch_size_choices(spec: ModelSpec, image_size: int) -> tuple[SizeChoice, ..
     sizes = {size for size in range(MIN_PATCH_SIZE, image_size + 1) if image_size % size == 0}
     if image_size == spec.image_size:
         sizes.add(spec.patch_size)
-    return tuple(_choice(spec, image_size, size) for size in sorted(sizes))
+    return tuple(size_choice(spec, image_size, size) for size in sorted(sizes))
 
 
 def image_size_choices(spec: ModelSpec, patch_size: int) -> tuple[SizeChoice, ...]:
@@ -182,10 +184,18 @@ def image_size_choices(spec: ModelSpec, patch_size: int) -> tuple[SizeChoice, ..
     sizes |= {size for size in spec.trained_image_sizes if size % patch_size == 0}
     if patch_size == spec.patch_size:
         sizes.add(spec.image_size)
-    return tuple(_choice(spec, size, patch_size) for size in sorted(sizes) if size >= patch_size)
+    return tuple(size_choice(spec, size, patch_size) for size in sorted(sizes) if size >= patch_size)
 
 
-def _choice(spec: ModelSpec, image_size: int, patch_size: int) -> SizeChoice:
+def size_choice(spec: ModelSpec, image_size: int, patch_size: int) -> SizeChoice:
+    """What follows from a patch and an input size.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    image_size, patch_size : int
+        Sides in pixels.
+    """
     size = trace_bytes(spec, image_size, patch_size)
     return SizeChoice(
         patch_size=patch_size,

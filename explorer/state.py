@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from explorer.specs import ModelSpec
     from explorer.trace import Trace
 
-__all__ = ["MEAN_OF_HEADS", "ExplorerState"]
+__all__ = ["MEAN_OF_HEADS", "ExplorerState", "place_ranges"]
 
 #: Value of :attr:`ExplorerState.head` that stands for the mean over a layer's heads.
 MEAN_OF_HEADS = -1
@@ -41,6 +41,22 @@ _REQUESTED = ("picture", "crop", "model", "random_weights", "patch_size", "image
 _FITTED = ("model", "random_weights", "patch_size", "image_size")
 
 Listener = Callable[[frozenset[str]], None]
+
+
+def place_ranges(trace: Trace) -> dict[str, tuple[int, int]]:
+    """What can be picked in a trace: the least and the greatest layer, head, token and dimension.
+
+    Parameters
+    ----------
+    trace : Trace
+    """
+    spec = trace.spec
+    return {
+        "layer": (0, spec.depth - 1),
+        "head": (MEAN_OF_HEADS, spec.heads - 1),
+        "token": (0, trace.num_tokens - 1),
+        "dimension": (0, spec.dim - 1),
+    }
 
 
 class ExplorerState(traitlets.HasTraits):
@@ -72,7 +88,8 @@ class ExplorerState(traitlets.HasTraits):
     token : int
         The picked token, prefix tokens first.
     dimension : int
-        The picked dimension of the embedding.
+        The picked dimension of the embedding. Like layer, head and token it is clamped to what the trace has; before
+        the first trace any number may wait for it.
     experiment : str
         Name of the experiment that stage 7 shows.
     trace, labels : outputs
@@ -144,6 +161,15 @@ class ExplorerState(traitlets.HasTraits):
     def busy(self) -> bool:
         """Whether something is being computed."""
         return self.progress is not None
+
+    @traitlets.validate("layer", "head", "token", "dimension")
+    def _within(self, proposal: dict[str, Any]) -> int:
+        """A click or a slider of a larger model may arrive when another one is shown already."""
+        value: int = proposal["value"]
+        if self.trace is None:
+            return value
+        least, most = place_ranges(self.trace)[proposal["trait"].name]
+        return min(max(value, least), most)
 
     # -- listeners -------------------------------------------------------------------------------------------------
 
@@ -257,20 +283,20 @@ class ExplorerState(traitlets.HasTraits):
 
     def _show(self, answer: TraceAnswer) -> None:
         trace, first = answer.trace, self.trace is None
-        spec = trace.spec
         self._answered = answer.request
         token = self.token
         if first or (self.trace is not None and self.trace.grid != trace.grid):
             token = self._same_place(trace)
+        # The trace comes first: all that is picked is clamped to it.
         self._settle(
             trace=trace,
             labels=answer.labels,
             patch_size=trace.patch_size,
             image_size=trace.image.shape[0],
-            layer=min(max(self.layer, 0), spec.depth - 1),
-            head=min(max(self.head, MEAN_OF_HEADS), spec.heads - 1),
-            token=min(max(token, 0), trace.num_tokens - 1),
-            dimension=min(max(self.dimension, 0), spec.dim - 1),
+            layer=self.layer,
+            head=self.head,
+            token=token,
+            dimension=self.dimension,
             progress=None,
             failed=None,
             error=None,

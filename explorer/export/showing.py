@@ -84,7 +84,7 @@ def state_of(showing: Showing) -> Iterator[ExplorerState]:
         if state.error is not None:
             raise state.error
         if showing.token is not None:
-            state.token = min(max(showing.token, 0), trace.num_tokens - 1)
+            state.token = showing.token
         yield state
     finally:
         state.close()

@@ -7,9 +7,10 @@ it from call to call.
 from __future__ import annotations
 
 from functools import cache, cached_property
+from operator import index
 from typing import TYPE_CHECKING, Any
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, MessageValue
 from explorer.interventions import Intervention
 from explorer.lessons.checks import CHECKS, Check
 from explorer.lessons.judge import judge
@@ -17,7 +18,7 @@ from explorer.lessons.prediction import Prediction
 from explorer.lessons.questions import QUESTIONS
 from explorer.lessons.verdict import Verdict
 from explorer.samples import open_sample
-from explorer.texts import LANGUAGES, text
+from explorer.texts import LANGUAGES, error_text, text
 
 if TYPE_CHECKING:
     from explorer.models import ExplorerModel
@@ -55,6 +56,24 @@ def _run(sample: str, patch_size: int | None, change: Intervention) -> Trace:
     return trace_image(_model(), open_sample(sample), patch_size=patch_size, intervention=change)
 
 
+class LessonError(ExplorerError):
+    """A failure whose sentence a reader finds below their cell, and so in the lesson's language.
+
+    Parameters
+    ----------
+    code, **values
+        See :class:`explorer.errors.ExplorerError`.
+    language : str
+    """
+
+    def __init__(self, code: str, language: str, /, **values: MessageValue) -> None:
+        super().__init__(code, **values)
+        self.language = language
+
+    def __str__(self) -> str:
+        return error_text(self, self.language)
+
+
 class Lesson:
     """One lesson in one language.
 
@@ -66,10 +85,10 @@ class Lesson:
     """
 
     def __init__(self, name: str, language: str) -> None:
-        if name not in LESSONS:
-            raise ExplorerError("lesson-unknown", name=str(name), names=", ".join(LESSONS))
         self.name = name
         self.language = language if language in LANGUAGES else "en"
+        if name not in LESSONS:
+            raise LessonError("lesson-unknown", self.language, name=str(name), names=", ".join(LESSONS))
 
     @property
     def trace(self) -> Trace:
@@ -122,14 +141,29 @@ class Lesson:
         panels = {panel.stage: panel for panel in STAGES}
         wanted = LESSONS[self.name] if name is None else name
         if wanted not in panels:
-            raise ExplorerError("lesson-stage-unknown", name=str(wanted), names=", ".join(panels))
+            raise LessonError("lesson-stage-unknown", self.language, name=str(wanted), names=", ".join(panels))
         for trait in chosen:
             if trait not in _CHOSEN:
-                raise ExplorerError("lesson-stage-setting", name=trait, names=", ".join(_CHOSEN))
-        self._choose(chosen)
+                raise LessonError("lesson-stage-setting", self.language, name=trait, names=", ".join(_CHOSEN))
+        self._choose({trait: self._place(trait, value) for trait, value in chosen.items()})
         panel = panels[wanted](self.state)
         replace_earlier(panel)
         return panel
+
+    def _place(self, name: str, value: Any) -> int:
+        """A number that a reader gave for a stage; one that is not there is refused, not clamped."""
+        from explorer.state import place_ranges
+
+        # The first run of the stages has the same sizes as the lesson's own.
+        least, most = place_ranges(self.state.trace or self.trace)[name]
+        try:
+            place = index(value)
+        except TypeError:
+            place = least - 1
+        if not least <= place <= most:
+            code = "lesson-head-range" if name == "head" else "lesson-place-range"
+            raise LessonError(code, self.language, name=name, value=str(value), most=most)
+        return place
 
     def _choose(self, chosen: dict[str, int]) -> None:
         """Write to the state what a stage is to show; before the first run is there, as soon as it is."""
@@ -226,7 +260,7 @@ def predict(name: str) -> Prediction:
         ``lesson-question-unknown``.
     """
     if name not in QUESTIONS:
-        raise ExplorerError("lesson-question-unknown", name=str(name), names=", ".join(QUESTIONS))
+        raise LessonError("lesson-question-unknown", current().language, name=str(name), names=", ".join(QUESTIONS))
     return Prediction(QUESTIONS[name], current())
 
 
@@ -259,7 +293,7 @@ def stage(name: str | None = None, **chosen: int) -> StagePanel:
         ``overview``, ``patches``, ``embedding``, ``position``, ``encoder``, ``attention``, ``classification`` or
         ``experiments``; by default the lesson's own.
     **chosen : int
-        ``layer``, ``head``, ``token`` or ``dimension``, counted from 0.
+        ``layer``, ``head``, ``token`` or ``dimension``, counted from 0; ``head=-1`` is the mean of the heads.
 
     Returns
     -------
@@ -269,7 +303,7 @@ def stage(name: str | None = None, **chosen: int) -> StagePanel:
     Raises
     ------
     ExplorerError
-        ``lesson-stage-unknown``, ``lesson-stage-setting``.
+        ``lesson-stage-unknown``, ``lesson-stage-setting``, ``lesson-place-range``, ``lesson-head-range``.
     """
     return current().stage(name, **chosen)
 

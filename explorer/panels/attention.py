@@ -112,9 +112,7 @@ class AttentionPanel(StagePanel):
         if self._following or state.trace is None:
             return
         self._rollout = view.head == ROLLOUT
-        trace = state.trace
         with state.batch():
-            state.layer = min(view.layer, trace.spec.depth - 1)
-            state.token = min(view.token, trace.num_tokens - 1)
+            state.layer, state.token = view.layer, view.token
             if not self._rollout:
-                state.head = min(view.head, trace.spec.heads - 1)
+                state.head = view.head

@@ -16,12 +16,12 @@ from explorer.panels.messages import changes_html, error_html, facts_html, notic
 from explorer.panels.page_link import PageLink
 from explorer.panels.tour import GuidedTour
 from explorer.samples import open_sample
-from explorer.sizes import MAX_TRACE_BYTES, SizeChoice, image_size_choices, patch_size_choices
+from explorer.sizes import MAX_TRACE_BYTES, SizeChoice, image_size_choices, patch_size_choices, size_choice
 from explorer.state import ExplorerState
 from explorer.texts import LANGUAGES, text
 from explorer.widgets.choice import Choice
 from explorer.widgets.main_shell import Button, TextField
-from explorer.widgets.page import StageNav
+from explorer.widgets.page import LostKernel, StageNav
 from explorer.widgets.picture_input import PictureInput
 from explorer.widgets.teaching_mode import TeachingMode
 
@@ -90,6 +90,8 @@ class ControlBar(W.VBox):
         self._name.observe(self._guarded(lambda change: self._load_other()), names="value")
         self._other = box(self._name, self._load, classes=["vx-row", "vx-other-model"])
 
+        self._lost_kernel = LostKernel()
+        self._lost_kernel.add_class("vx-lost-kernel")
         self._error = html("vx-error-text")
         self._dismiss = _button(self._guarded(lambda _: state.dismiss()))
         self._random = _button(self._guarded(lambda _: self._try_random()))
@@ -117,7 +119,8 @@ class ControlBar(W.VBox):
         )
         # What is said hangs below the bar, over the page: nothing moves when it comes or goes.
         notes = box(self._changed_run, self._notice, classes=["vx-notes"])
-        super().__init__([top, controls, box(self._other, self._banner, notes, classes=["vx-below-bar"])])
+        below = box(self._lost_kernel, self._other, self._banner, notes, classes=["vx-below-bar"])
+        super().__init__([top, controls, below])
         self.add_class("vx-bar")
         self._unsubscribe = state.subscribe(self._changed)
         self._changed(frozenset(state.trait_names()))
@@ -231,6 +234,7 @@ class ControlBar(W.VBox):
             (self._random, "random-offer"),
         ):
             button.description = text(f"page.{key}", language)
+        self._lost_kernel.sentence = text("page.lost-kernel", language)
         self._undo.description = text("experiments.undo-change", language)
         self._name.placeholder = text("page.other-model-hint", language)
         keys = ("button", "hint", "back", "next", "leave")
@@ -281,12 +285,15 @@ class ControlBar(W.VBox):
         # Between the choice of another model and its answer there are no sizes.
         if spec is None or not state.patch_size or not state.image_size:
             return
-        patch_sizes = patch_size_choices(spec, state.image_size)
-        options = [self._option(choice, choice.patch_size) for choice in patch_sizes]
+        # A link or Python may ask for sizes that are not offered: what is shown is in the menus all the same.
+        shown = size_choice(spec, state.image_size, state.patch_size)
+        patch_sizes = {shown, *patch_size_choices(spec, state.image_size)}
+        options = [self._option(choice, choice.patch_size) for choice in sorted(patch_sizes, key=_sides)]
         self._patch_size.kind = "segments" if len(options) <= _SEGMENTS else "menu"
         self._patch_size.show(options, state.patch_size)
-        image_sizes = image_size_choices(spec, state.patch_size)
-        self._image_size.show([self._option(choice, choice.image_size) for choice in image_sizes], state.image_size)
+        image_sizes = {shown, *image_size_choices(spec, state.patch_size)}
+        options = [self._option(choice, choice.image_size) for choice in sorted(image_sizes, key=_sides)]
+        self._image_size.show(options, state.image_size)
 
     def _option(self, choice: SizeChoice, size: int) -> dict[str, Any]:
         language = self.state.language
@@ -310,6 +317,10 @@ class ControlBar(W.VBox):
                 self.state.report(error)
 
         return guarded
+
+
+def _sides(choice: SizeChoice) -> tuple[int, int]:
+    return choice.image_size, choice.patch_size
 
 
 def _button(on_click: Callable[[Any], None]) -> Button:

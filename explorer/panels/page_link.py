@@ -70,8 +70,7 @@ class PageLink:
             What it asks for, checked.
         """
         if isinstance(link, str):
-            query = urlsplit(link).query if "?" in link else link
-            link = dict(parse_qsl(query, keep_blank_values=True))
+            link = _parameters(link)
         values, self.ignored, self.unknown = read_link(link, self._experiments)
         state = self.state
         inputs: dict[str, object] = {"patch_size": values.patch_size, "image_size": values.image_size}
@@ -119,9 +118,9 @@ class PageLink:
         if link is not None and trace is not None:
             with self.state.batch():
                 if link.layer is not None:
-                    self.state.layer = min(link.layer, trace.spec.depth - 1)
+                    self.state.layer = link.layer
                 if link.head is not None:
-                    self.state.head = min(link.head, trace.spec.heads - 1)
+                    self.state.head = link.head
                 if link.prefix is not None and link.prefix < trace.num_prefix:
                     self.state.token = link.prefix
                 elif link.patch is not None and link.patch in trace.patch_index:
@@ -150,6 +149,15 @@ class PageLink:
             self.button.query = link_query(link_values(self.state))
             picture = self.state.picture
             self.button.own_picture = picture is not None and sample_of(picture.digest) is None
+
+
+def _parameters(link: str) -> dict[str, str]:
+    """The parameters of an address or a query; those of what is neither are none that this page knows."""
+    try:
+        query = urlsplit(link).query if "?" in link else link
+        return dict(parse_qsl(query, keep_blank_values=True))
+    except ValueError:
+        return {link: ""}
 
 
 def link_values(state: ExplorerState) -> LinkValues:

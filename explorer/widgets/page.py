@@ -10,9 +10,22 @@ from explorer.resources import page_style
 from explorer.widgets._esm import bundle
 from explorer.widgets.main_shell import FrontEnd
 
-__all__ = ["PageAddress", "SeenMarker", "StageNav", "StyleSheet"]
+__all__ = ["LostKernel", "PageAddress", "SeenMarker", "StageNav", "StyleSheet"]
 
 _HERE = pathlib.Path(__file__).parent
+
+
+class LostKernel(FrontEnd):
+    """Shows a sentence once the kernel is gone, and with it all that could say so; empty until then.
+
+    Attributes
+    ----------
+    sentence : str
+        What to say: it has to be in the browser beforehand.
+    """
+
+    _esm = _HERE / "lost_kernel.js"
+    sentence = traitlets.Unicode("").tag(sync=True)
 
 
 class PageAddress(FrontEnd):

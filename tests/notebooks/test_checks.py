@@ -17,7 +17,7 @@ from explorer.lessons.checks import CHECKS
 from explorer.lessons.judge import judge
 from explorer.lessons.session import Lesson, current
 from explorer.samples import samples
-from explorer.texts import LANGUAGES, catalogue
+from explorer.texts import LANGUAGES, catalogue, text
 from explorer.trace import Trace
 
 LESSON = Lesson("patches", "en")
@@ -289,3 +289,38 @@ def test_what_does_not_exist_is_said_in_words() -> None:
         stage("patches", colour=1)
     assert check("patches.none", 1).right is None
     current().state.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("name", "value", "code", "most"),
+    [
+        ("layer", 6, "place", 5),
+        ("layer", -1, "place", 5),
+        ("layer", "first", "place", 5),
+        ("token", 65, "place", 64),
+        ("dimension", 192, "place", 191),
+        ("dimension", 0.5, "place", 191),
+        ("head", 6, "head", 5),
+        ("head", -2, "head", 5),
+    ],
+)
+def test_a_place_that_is_not_there_is_refused(language: str, name: str, value: Any, code: str, most: int) -> None:
+    begin("attention", language)
+    with pytest.raises(ExplorerError) as raised:
+        stage(**{name: value})
+    assert str(raised.value) == text(f"errors.lesson-{code}-range", language, name=name, value=value, most=most)
+    # Nothing was chosen, neither now nor when the first run arrives.
+    state = current().state
+    assert state.wait(60)
+    assert state.error is None
+    assert (state.layer, state.head, state.dimension) == (0, 0, 0)
+    state.close()
+
+
+def test_places_may_be_numbers_of_numpy() -> None:
+    begin("attention")
+    state = stage(layer=np.argmax([0, 1]), head=-1).state  # type: ignore[arg-type]
+    assert state.wait(60)
+    assert (state.layer, state.head) == (1, -1)
+    state.close()

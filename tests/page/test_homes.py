@@ -27,6 +27,7 @@ from tests.page.harness import (
     wait_shown,
     write_notebook,
 )
+from tests.page.standing import renew_in_lab
 from tests.page.wire import Wire
 
 
@@ -301,6 +302,21 @@ def test_dashboard_is_there_and_ready(each_home: Page) -> None:
         if f"{stage}.name" in catalogue("en"):
             expect(each_home.locator(f".vx-stage-{stage}")).to_have_count(1)
     expect(each_home.locator(".vx-error .vx-message")).to_have_count(0)
+
+
+def test_a_kernel_that_restarts_under_the_page_is_said_in_words(lab_page: Page) -> None:
+    said = lab_page.locator(".vx-lost-kernel .vx-message")
+    height = lab_page.locator(".vx-bar").evaluate("(bar) => bar.offsetHeight")
+    lab_page.locator(".lm-MenuBar-itemLabel", has_text="Kernel").click()
+    lab_page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Restart Kernel…$")).click()
+    lab_page.locator(".jp-Dialog button.jp-mod-accept").click()
+    expect(said).to_have_text(text("page.lost-kernel", "en"))
+    # What is seen stays as it was: no marks of ipywidgets' in every part of it.
+    assert lab_page.locator(".vx-bar").evaluate("(bar) => bar.offsetHeight") == height
+    lab_page.get_by_text("Python 3 (ipykernel) | Idle").first.wait_for(timeout=60_000)
+    renew_in_lab(lab_page)
+    expect(said).to_have_count(0, timeout=60_000)
+    wait_ready(lab_page)
 
 
 def test_page_speaks_the_browsers_language_unless_told_otherwise(open_page: Callable[..., Page]) -> None:

@@ -74,6 +74,7 @@ def test_the_bundled_model_is_called_by_its_name() -> None:
         ("model", "bundled\x00"),
         ("model", "resnet18"),
         ("patch-size", "0"),
+        ("patch-size", "3"),  # the page offers none below 4
         ("patch-size", "-8"),
         ("patch-size", "8.0"),
         ("patch-size", "٨"),

@@ -46,7 +46,7 @@ def test_japanese_is_japanese() -> None:
 def test_every_error_that_is_raised_has_a_sentence() -> None:
     raised = set()
     for path in SOURCES:
-        raised |= set(re.findall(r"ExplorerError\(\s*\"([a-z0-9-]+)\"", path.read_text("utf-8")))
+        raised |= set(re.findall(r"(?:Explorer|Lesson)Error\(\s*\"([a-z0-9-]+)\"", path.read_text("utf-8")))
     assert raised
     assert {code for code in raised if f"errors.{code}" not in ENGLISH} == set()
 

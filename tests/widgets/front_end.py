@@ -14,8 +14,17 @@ from playwright.sync_api import Locator, Page
 __all__ = ["FrontEnd"]
 
 _SCRIPT = """
+class Signal {
+  constructor() { this.slots = []; }
+  connect(slot) { this.slots.push(slot); }
+  disconnect(slot) { this.slots = this.slots.filter((one) => one !== slot); }
+  emit(...given) { for (const slot of [...this.slots]) slot(this, ...given); }
+}
 class Model {
-  constructor(state) { this.state = state; this.listeners = {}; this.sent = []; this.saved = []; }
+  constructor(state) {
+    Object.assign(this, { state, listeners: {}, sent: [], saved: [] });
+    this.widget_manager = { kernel: { disposed: new Signal(), statusChanged: new Signal() } };
+  }
   get(name) { return this.state[name]; }
   set(name, value) {
     const changes = typeof name === "string" ? { [name]: value } : name;
@@ -95,6 +104,22 @@ class FrontEnd:
     def answer(self, name: str, content: Any, *buffers: bytes) -> None:
         """A custom message from Python."""
         self.page.evaluate("(given) => answer(...given)", [name, content, [_revivable(data) for data in buffers]])
+
+    def lose_kernel(self, name: str, how: str) -> None:
+        """What a front end in JupyterLab hears of its kernel.
+
+        Parameters
+        ----------
+        name : str
+        how : {"restarted", "shut down", "restarted elsewhere"}
+            The first also after the kernel died; the last is another client's doing.
+        """
+        told = {
+            "restarted": "fire('comm_live_update')",
+            "shut down": "widget_manager.kernel.disposed.emit()",
+            "restarted elsewhere": "widget_manager.kernel.statusChanged.emit('starting')",
+        }
+        self.page.evaluate(f"(name) => models[name].{told[how]}", name)
 
     def colour(self, name: str, x: float, y: float, layer: int = 0) -> list[int]:
         """RGBA of the drawing (layer 0) or of what lies over it (1)."""

@@ -10,6 +10,7 @@ from explorer.panels.bar import ControlBar
 from explorer.panels.page_link import PageLink
 from explorer.panels.tour import GuidedTour
 from explorer.state import ExplorerState
+from explorer.texts import text
 from tests.standins import Answerer
 
 
@@ -35,6 +36,23 @@ def test_a_choice_of_size_is_asked_for_and_shown(bar: ControlBar, state: Explore
     assert state.wait(10)
     assert answerer.requests[-1].patch_size == 16
     assert "N</i> = <b>16" in bar._facts.value
+
+
+def test_sizes_that_are_not_offered_stand_in_the_menus_while_they_are_shown(
+    bar: ControlBar, state: ExplorerState, answerer: Answerer
+) -> None:
+    bar._link.open("?image-size=72&patch-size=6")
+    assert state.wait(10)
+    assert (bar._image_size.value, bar._patch_size.value) == (72, 6)
+    assert "72" in labels(bar._image_size)
+    assert labels(bar._image_size) == sorted(labels(bar._image_size), key=int)
+    bar._patch_size.value = 8
+    assert state.wait(10)
+    assert (bar._image_size.value, bar._patch_size.value) == (72, 8)
+    bar._image_size.value = 64
+    assert state.wait(10)
+    assert (answerer.requests[-1].image_size, answerer.requests[-1].patch_size) == (64, 8)
+    assert "72" not in labels(bar._image_size)
 
 
 def test_another_model_brings_its_own_sizes(bar: ControlBar, state: ExplorerState) -> None:
@@ -99,6 +117,7 @@ def test_every_word_follows_the_language(bar: ControlBar, state: ExplorerState) 
     state.language = "ja"
     assert bar._patch_size.label == "パッチサイズ P"
     assert "準備完了" in bar._status.value
+    assert bar._lost_kernel.sentence == text("page.lost-kernel", "ja")
     assert [stage["name"] for stage in bar._nav.stages] == ["概要", "パッチ"]
 
 

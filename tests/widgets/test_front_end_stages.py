@@ -1,4 +1,4 @@
-"""The widgets of the overview and classification stages in a browser."""
+"""The widgets of the overview and classification stages in a browser, and what says that the kernel is lost."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from playwright.sync_api import Locator, expect
 from explorer.figures.classification import strips_figure
 from explorer.panels.overview import OverviewPanel
 from explorer.widgets.class_bars import ClassBars, ClassList
+from explorer.widgets.page import LostKernel
 from explorer.widgets.pipeline_view import PipelineView
 from explorer.widgets.strips_view import StripsView
 from tests.widgets.front_end import FrontEnd
@@ -214,3 +215,31 @@ def test_another_vector_is_drawn_in_place(front_end: FrontEnd) -> None:
     front_end.update("s", view)
     assert front_end.colour("s", at["x"], at["y"])[:3] == [94, 53, 0] != old[:3]
     assert widget.bounding_box() == before
+
+
+LOST = ["restarted", "shut down", "restarted elsewhere"]
+
+
+@pytest.mark.parametrize("how", LOST)
+def test_a_lost_kernel_is_said_once(front_end: FrontEnd, how: str) -> None:
+    widget = front_end.mount("k", LostKernel(sentence=HOSTILE))
+    for status in ("busy", "idle", "connecting"):
+        front_end.page.evaluate("(s) => models.k.widget_manager.kernel.statusChanged.emit(s)", status)
+    expect(widget).to_be_empty()
+    for _ in range(2):
+        front_end.lose_kernel("k", how)
+    expect(widget.get_by_role("alert")).to_have_text(HOSTILE)
+    front_end.page.evaluate("models.k.close()")
+    listeners = front_end.page.evaluate("""() => {
+      const { disposed, statusChanged } = models.k.widget_manager.kernel;
+      return [...Object.values(models.k.listeners).flat(), ...disposed.slots, ...statusChanged.slots].length;
+    }""")
+    assert listeners == 0
+
+
+def test_a_page_of_its_own_leaves_that_to_its_shell(front_end: FrontEnd) -> None:
+    front_end.page.evaluate("document.documentElement.dataset.vitExplorer = ''")
+    widget = front_end.mount("k", LostKernel(sentence="gone"))
+    for how in LOST:
+        front_end.lose_kernel("k", how)
+    expect(widget).to_be_empty()

@@ -12,6 +12,7 @@ from explorer.links import link_query
 from explorer.panels.page_link import PageLink, link_values
 from explorer.samples import open_sample, sample_of, samples
 from explorer.state import ExplorerState
+from explorer.texts import text
 from tests.standins import MODELS, Answerer
 
 #: A model that the page offers, and that the stand-in can answer for.
@@ -77,6 +78,15 @@ def test_what_is_of_no_use_is_said_without_being_repeated(fresh: ExplorerState) 
     assert "not know" in said
     assert "script" not in said
     assert "evil" not in said
+
+
+@pytest.mark.parametrize(
+    "link", ["http://[x?sample=chelsea", "http://[::1?layer=3", "//a]b?layer=3", "x=1&" * 2_000, "nonsense"]
+)
+def test_what_is_no_address_is_said_to_be_unknown(fresh: ExplorerState, link: str) -> None:
+    page = opened(fresh, link)
+    assert page.notes() == [text("links.unknown", "en")]
+    assert (fresh.layer, fresh.picture) == (0, open_sample("coffee"))
 
 
 def test_a_link_that_cannot_be_shown_leaves_no_empty_page(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from explorer.errors import ExplorerError
 from explorer.interventions import Intervention
 from explorer.samples import open_sample
@@ -64,6 +66,37 @@ def test_the_picked_patch_keeps_its_place_on_the_photo(state: ExplorerState) -> 
     state.patch_size = 8
     assert state.wait(10)
     assert state.token == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"), [("layer", 0, 5), ("head", MEAN_OF_HEADS, 5), ("token", 0, 64), ("dimension", 0, 191)]
+)
+def test_what_is_picked_lies_within_what_is_shown(state: ExplorerState, name: str, least: int, most: int) -> None:
+    # A slider or a click of a larger model, which is on its way when another one is shown already.
+    setattr(state, name, 700)
+    assert getattr(state, name) == most
+    setattr(state, name, -2)
+    assert getattr(state, name) == least
+
+
+def test_a_token_that_is_one_too_many_does_not_end_all_answers(state: ExplorerState) -> None:
+    state.token = state.trace.num_tokens
+    state.patch_size = 16
+    assert state.wait(10)
+    assert not state.busy
+    assert state.error is None
+    assert (state.trace.patch_size, state.token) == (16, 16)
+
+
+def test_what_is_picked_before_the_first_trace_waits_for_it(answerer: Answerer) -> None:
+    state = ExplorerState(answerer=answerer, deliver=lambda call: call(), layer=11, head=7, dimension=700)
+    state.layer = 10
+    assert (state.layer, state.head, state.dimension) == (10, 7, 700)
+    with state.batch():
+        state.model, state.picture = "tall", open_sample("chelsea")
+    assert state.wait(10)
+    assert (state.layer, state.head, state.dimension) == (10, 7, 191)
+    state.close()
 
 
 def test_a_failure_puts_the_inputs_back_and_keeps_what_is_shown(state: ExplorerState, answerer: Answerer) -> None:
