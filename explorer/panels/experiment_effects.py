@@ -175,10 +175,10 @@ class PatchEffectsPanel(PatchMapsPanel):
         attention.show_values(result.attention, data_scale(result.attention, say("attention-label")))
         strongest = int(np.argmax(result.effects))
         said = say(
-            "verdict",
+            "verdict" if result.effects[strongest] > 0 else "verdict-no-fall",
             correlation=self._correlation(result.correlation),
             place=self.place_name(strongest),
-            effect=signed(float(-result.effects[strongest]), 2),
+            effect=signed(0.0 - float(result.effects[strongest]), 2),
             name=self.class_name(result.target),
             against=int((result.effects < 0).sum()),
             patches=len(result.effects),
