@@ -245,9 +245,10 @@ class ControlBar(W.VBox):
         error = self.state.error
         self._error.value = error_html(error, self.state.language)
         self._banner.layout.display = "none" if error is None else ""
-        # A model that could not be had can still be looked at, if timm knows how to build it.
-        offer = isinstance(error, ExplorerError) and error.code.startswith("download-") and self.state.failed
-        self._random.layout.display = "" if offer else "none"
+        # Weights that could not be had, or that nobody made: timm knows how to build the model all the same.
+        code = error.code if isinstance(error, ExplorerError) else ""
+        offer = code.startswith("download-") or code == "model-no-weights"
+        self._random.layout.display = "" if offer and self.state.failed else "none"
 
     def _show_models(self) -> None:
         language, current = self.state.language, self._current_model()

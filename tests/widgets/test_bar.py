@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import pytest
 
+from explorer.errors import ExplorerError
 from explorer.export import FilesMenu
 from explorer.interventions import Intervention
 from explorer.panels.bar import ControlBar
 from explorer.panels.page_link import PageLink
 from explorer.panels.tour import GuidedTour
+from explorer.samples import open_sample
 from explorer.state import ExplorerState
 from tests.standins import Answerer
 
 
 @pytest.fixture
 def bar(state: ExplorerState) -> ControlBar:
+    return bar_of(state)
+
+
+def bar_of(state: ExplorerState) -> ControlBar:
     stages = [("overview", 0), ("patches", 1)]
     return ControlBar(state, stages, PageLink(state), GuidedTour(state, stages), FilesMenu(state))
 
@@ -66,6 +72,36 @@ def test_a_model_asked_for_by_name_is_named_in_the_menu(bar: ControlBar, state: 
     assert bar._other.layout.display == "none"
     bar._choose_model({"new": ""})
     assert bar._other.layout.display != "none"  # and another one can be asked for
+
+
+def test_a_model_without_weights_is_offered_as_architecture_and_can_be_seen_so() -> None:
+    real = ExplorerState(deliver=lambda call: call(), picture=open_sample("chelsea"))
+    try:
+        assert real.wait(60)
+        bar = bar_of(real)
+        for name, offered in (
+            ("beit3_giant_patch14_224", False),
+            ("vit_base_patch16_xp_224", False),
+            ("test_vit4", True),
+        ):
+            bar._choose_model({"new": ""})
+            bar._name.value = name
+            assert real.wait(60)
+            assert name in bar._error.value
+            assert ("can be looked at as architecture only" in bar._error.value) == offered
+            assert (bar._random.layout.display != "none") == offered
+        assert isinstance(real.error, ExplorerError)
+        assert real.error.code == "model-no-weights"
+        bar._random.click()
+        assert real.wait(60)
+        assert real.error is None
+        assert real.trace is not None
+        assert (real.trace.spec.name, real.trace.spec.random_weights) == ("test_vit4", True)
+        assert bar._model.value == "test_vit4"
+        assert "random weights" in bar._notice.value
+        assert bar._banner.layout.display == bar._random.layout.display == bar._other.layout.display == "none"
+    finally:
+        real.close()
 
 
 def test_names_are_escaped(bar: ControlBar, state: ExplorerState) -> None:
