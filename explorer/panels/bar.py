@@ -286,7 +286,7 @@ class ControlBar(W.VBox):
         options = [self._option(choice, choice.patch_size) for choice in patch_sizes]
         self._patch_size.kind = "segments" if len(options) <= _SEGMENTS else "menu"
         self._patch_size.show(options, state.patch_size)
-        image_sizes = image_size_choices(spec, state.patch_size)
+        image_sizes = image_size_choices(spec, state.patch_size, state.image_size)
         self._image_size.show([self._option(choice, choice.image_size) for choice in image_sizes], state.image_size)
 
     def _option(self, choice: SizeChoice, size: int) -> dict[str, Any]:

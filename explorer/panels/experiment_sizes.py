@@ -114,7 +114,7 @@ class SizesPanel(ExperimentPanel):
             if vary == "patch":
                 patches = [choice.patch_size for choice in patch_size_choices(spec, image) if choice.fits]
             else:
-                images = [choice.image_size for choice in image_size_choices(spec, patch) if choice.fits]
+                images = [choice.image_size for choice in image_size_choices(spec, patch, image) if choice.fits]
             result = compare_sizes(
                 model, request.picture, patches, images, crop=request.crop, report=report, cancelled=cancelled
             )
