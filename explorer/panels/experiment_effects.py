@@ -116,7 +116,7 @@ class PatchMapsPanel(EffectsPanel):
         data = encode_image(sharp_photo(self.state, trace), "jpeg")
         for key, view in self._maps.items():
             view.show_image(data, "image/jpeg", grid=trace.grid)
-            view.stem = f"experiments-{self.name}-{key}"
+            view.stem = self.stem(key)
         self._mark(trace)
 
     def _mark(self, trace: Trace) -> None:
@@ -244,7 +244,7 @@ class HeadEffectsPanel(EffectsPanel):
                 label=say("effects-label"),
                 title=say("effects-title"),
                 caption=say("effects-caption", name=self.class_name(result.target)),
-                stem=f"experiments-{self.name}",
+                stem=self.stem("effects"),
             )
         )
         self._views["beside"].show(
@@ -255,7 +255,7 @@ class HeadEffectsPanel(EffectsPanel):
                 label=say("beside-label"),
                 title=say("beside-title"),
                 caption=say("beside-caption"),
-                stem=f"experiments-{self.name}-beside",
+                stem=self.stem("beside"),
             )
         )
         self._mark()
