@@ -165,7 +165,7 @@ def patch_size_choices(spec: ModelSpec, image_size: int) -> tuple[SizeChoice, ..
     return tuple(size_choice(spec, image_size, size) for size in sorted(sizes))
 
 
-def image_size_choices(spec: ModelSpec, patch_size: int) -> tuple[SizeChoice, ...]:
+def image_size_choices(spec: ModelSpec, patch_size: int, shown: int = 0) -> tuple[SizeChoice, ...]:
     """Input sizes that can be chosen with a patch size.
 
     Parameters
@@ -173,17 +173,20 @@ def image_size_choices(spec: ModelSpec, patch_size: int) -> tuple[SizeChoice, ..
     spec : ModelSpec
     patch_size : int
         Side of a patch.
+    shown : int
+        The size that is shown. It may have been offered with larger patches, which are rounded to further away.
 
     Returns
     -------
     tuple of SizeChoice
-        Whole numbers of patches from half to twice the model's own size, and the sizes that it was trained at;
-        smallest first.
+        Whole numbers of patches from half to twice the model's own size, the sizes that it was trained at, and the one
+        that is shown; smallest first.
     """
     sizes = {round(spec.image_size * scale / patch_size) * patch_size for scale in _IMAGE_SCALES}
     sizes |= {size for size in spec.trained_image_sizes if size % patch_size == 0}
     if patch_size == spec.patch_size:
         sizes.add(spec.image_size)
+    sizes.add(shown)
     return tuple(size_choice(spec, size, patch_size) for size in sorted(sizes) if size >= patch_size)
 
 

@@ -12,8 +12,8 @@ from explorer.interventions import Intervention
 from explorer.specs import ModelSpec
 from explorer.tracer import TraceAnswer, TraceRequest
 
-#: Depth, heads and native patch size of three models that exist in this test only.
-MODELS = {"bundled": (6, 6, 8), "shallow": (2, 3, 16), "tall": (12, 12, 8)}
+#: Depth, heads and native patch size of models that exist in tests only; of the deep one, large traces are too large.
+MODELS = {"bundled": (6, 6, 8), "shallow": (2, 3, 16), "tall": (12, 12, 8), "deep": (72, 6, 8)}
 
 
 class Answerer:

@@ -269,18 +269,17 @@ def _sheets(found: Sequence[StagePicture], bodies: Sequence[Node], sheets: Seque
 
 def _about(panel: StagePanel, state: ExplorerState, trace: Trace) -> StagePicture:
     stage = panel.stage
-    stem = f"{panel.number}-{panel.stem()}"
-    if stage in _LAYERED:
-        stem += f"-layer{state.layer + 1}"
-    if stage in _HEADED:
-        stem += "-mean" if state.head == MEAN_OF_HEADS else f"-head{state.head + 1}"
+    place = {
+        "layer": state.layer if stage in _LAYERED else None,
+        "head": state.head if stage in _HEADED else None,
+    }
     return StagePicture(
         stage=stage,
         number=panel.number,
         name=panel.say("name"),
         sentence=panel.say("sentence"),
         caption=" · ".join(_caption(panel, state, trace)),
-        stem=f"{stem}-{state.language}",
+        stem=f"{panel.number}-{panel.stem(state.language, **place)}",
         formulas=tuple(panel.formulas),
         shapes=tuple((name, sizes) for _, name, sizes in panel.shapes(trace)),
     )

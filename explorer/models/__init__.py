@@ -19,7 +19,7 @@ from explorer.models.extraction import check_supported, model_arrays, model_spec
 from explorer.models.folders import build_empty, build_random, build_with_weights, folder_config, timm_config
 from explorer.positions import sinusoidal_table
 from explorer.resources import assets_path
-from explorer.sizes import check_size
+from explorer.sizes import MAX_TRACE_BYTES, check_size, trace_bytes
 from explorer.specs import ModelSpec
 
 if TYPE_CHECKING:
@@ -153,13 +153,19 @@ def load_model(
     if not pretrained:
         return wrap_model(build_random(config, timm_name), timm_name, random_weights=True)
     # Refused before anything is downloaded.
-    described: Any = build_empty(config, timm_name).pretrained_cfg
+    empty = build_empty(config, timm_name)
+    described: Any = empty.pretrained_cfg
     if described.get("architecture") not in (None, config.architecture):
         # An old name, which timm still understands but the Hub does not.
         timm_name = f"{described['architecture']}.{described['tag']}"
     from explorer import hub
 
-    found = hub.cached(timm_name)
+    try:
+        found = hub.cached(timm_name)
+    except ExplorerError as error:
+        if error.code == "model-no-weights":
+            _check_untrained(empty, timm_name)
+        raise
     if found is None:
         found = hub.fetch(timm_name, progress or (lambda done, total: None), cancelled or (lambda: False))
     return _load_folder(found, timm_name, pretrained)
@@ -200,6 +206,15 @@ def _folder(name: str) -> Path | None:
     if path.is_absolute() or name.startswith((".", "~")) or "\\" in name:
         raise ExplorerError("model-folder-missing", folder=name)
     return None
+
+
+def _check_untrained(empty: VisionTransformer, name: str) -> None:
+    """Refuse an architecture whose trace would be too large, where nothing but the architecture could be shown."""
+    spec = model_spec(empty, name, random_weights=True)
+    size = trace_bytes(spec, spec.image_size, spec.patch_size)
+    if size > MAX_TRACE_BYTES:
+        megabytes, limit = round(size / 1e6), round(MAX_TRACE_BYTES / 1e6)
+        raise ExplorerError("model-no-weights-too-large", name=name, megabytes=megabytes, limit=limit)
 
 
 def _load_folder(folder: Path, name: str, pretrained: bool) -> ExplorerModel:

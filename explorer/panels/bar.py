@@ -249,9 +249,10 @@ class ControlBar(W.VBox):
         error = self.state.error
         self._error.value = error_html(error, self.state.language)
         self._banner.layout.display = "none" if error is None else ""
-        # A model that could not be had can still be looked at, if timm knows how to build it.
-        offer = isinstance(error, ExplorerError) and error.code.startswith("download-") and self.state.failed
-        self._random.layout.display = "" if offer else "none"
+        # Weights that could not be had, or that nobody made: timm knows how to build the model all the same.
+        code = error.code if isinstance(error, ExplorerError) else ""
+        offer = code.startswith("download-") or code == "model-no-weights"
+        self._random.layout.display = "" if offer and self.state.failed else "none"
 
     def _show_models(self) -> None:
         language, current = self.state.language, self._current_model()
@@ -291,9 +292,8 @@ class ControlBar(W.VBox):
         options = [self._option(choice, choice.patch_size) for choice in sorted(patch_sizes, key=_sides)]
         self._patch_size.kind = "segments" if len(options) <= _SEGMENTS else "menu"
         self._patch_size.show(options, state.patch_size)
-        image_sizes = {shown, *image_size_choices(spec, state.patch_size)}
-        options = [self._option(choice, choice.image_size) for choice in sorted(image_sizes, key=_sides)]
-        self._image_size.show(options, state.image_size)
+        image_sizes = image_size_choices(spec, state.patch_size, state.image_size)
+        self._image_size.show([self._option(choice, choice.image_size) for choice in image_sizes], state.image_size)
 
     def _option(self, choice: SizeChoice, size: int) -> dict[str, Any]:
         language = self.state.language

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from html import escape
 from typing import ClassVar
@@ -12,6 +11,7 @@ import ipywidgets as W
 from explorer.drawing import Node
 from explorer.errors import MessageValue
 from explorer.formulas import formula, shape_mathml
+from explorer.panels.stems import picture_stem
 from explorer.state import ExplorerState
 from explorer.texts import text
 from explorer.trace import Trace
@@ -109,15 +109,9 @@ class StagePanel(W.VBox):
         trace = self.state.trace
         return "" if trace is None else token_name(trace, token, self.state.language)
 
-    def stem(self, *parts: str) -> str:
-        """A file name for a saved picture: stage, model, sizes and whatever else tells pictures apart."""
-        trace = self.state.trace
-        if trace is None:
-            return self.stage
-        # Of a folder its own name: where it lies is nobody's business whom the picture is given to.
-        name = trace.spec.name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-        model = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.") or "model"
-        return "-".join((self.stage, model, f"patch{trace.patch_size}", *parts))
+    def stem(self, *what: str | int, layer: int | None = None, head: int | None = None) -> str:
+        """A file name for a saved picture of the shown run; see :func:`~explorer.panels.stems.picture_stem`."""
+        return picture_stem(self.stage, *what, run=self.state.trace, layer=layer, head=head)
 
     # -- in a file -------------------------------------------------------------------------------------------------
 

@@ -267,6 +267,8 @@ class EncoderPanel(StagePanel):
         cropping = Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
         digest = None if picture is None else picture.digest
         shown = (digest, crop, cropping, trace.grid, trace.prefix_names, trace.patch_index.tobytes())
+        # Another model may see the same photo.
+        self._photo.stem = self.stem("photo")
         if shown == self._photo_shown:
             return
         self._photo_shown = shown
@@ -315,7 +317,7 @@ class EncoderPanel(StagePanel):
             y=say("lengths-y"),
             layer=self.state.layer,
         )
-        self._lengths.show(chart, say("lengths-alt"), stem=self.stem("lengths"))
+        self._lengths.show(chart, say("lengths-alt"), stem=self.stem("lengths", layer=self.state.layer))
 
 
 def _numbered(index: int) -> dict[str, Any]:

@@ -51,6 +51,8 @@ KIND_AXES = {
     "mlp_hidden": "hidden",
 }
 
+#: Steps that each head goes through by itself.
+_HEADED = {"qkv", "scores", "softmax", "weighted", "concat"}
 #: Matrices that belong to a layer; the others, to a head.
 _WEIGHTS = {"qkv", "proj", "fc1", "gate", "fc2"}
 
@@ -118,12 +120,13 @@ class StepView:
             self.drawing.children = tuple(self.views)
         self.head.value = self._head_html(row, head)
         scales, index = strip_scales(parts), self._picked(row)
-        for view, segment in zip(self.views, self._segments, strict=True):
+        place = {"layer": row.layer, "head": head if self.step in _HEADED else None}
+        for number, (view, segment) in enumerate(zip(self.views, self._segments, strict=True), start=1):
             view.language = panel.state.language
             if isinstance(segment, _Flow):
                 alt = panel.say("alt", name=panel.say(f"{self.step}.name"), token=panel.token_name(panel.state.token))
                 items = [self._item(part, scales, row, index) for part in segment.parts]
-                view.show(items, alt=alt, stem=panel.stem(f"layer{row.layer + 1}", self.step))
+                view.show(items, alt=alt, stem=panel.stem(self.step, number, **place))
             elif isinstance(segment, Matrix):
                 self._show_matrix(view, segment, row, head)
         self.mark()
@@ -148,7 +151,8 @@ class StepView:
                         view.selected_row = marked if segment.across == "rows" else -1
                         view.selected_col = marked if segment.across == "cols" else -1
                 else:
-                    self._show_curve(view, segment, index if self.kind == "mlp_hidden" else panel.place_of("hidden"))
+                    picked = index if self.kind == "mlp_hidden" else panel.place_of("hidden")
+                    self._show_curve(view, segment, row.layer, picked)
         finally:
             self._follow -= 1
         work = worked_number(self.kind, row, head, index)
@@ -171,7 +175,7 @@ class StepView:
             "layers": layers,
             "token": panel.token_name(panel.state.token),
         }
-        if trace is not None and self.step in {"qkv", "scores", "softmax", "weighted", "concat"}:
+        if trace is not None and self.step in _HEADED:
             position = say("position-head", head=head + 1, heads=heads, **where)
         else:
             position = say("position", **where)
@@ -228,9 +232,9 @@ class StepView:
         shown = (row.layer, None if part.array in _WEIGHTS else head, state.language, state.trace)
         if self._matrices.get(part.array) != shown:
             self._matrices[part.array] = shown
-            view.show(self._matrix(part, row))
+            view.show(self._matrix(part, row, head))
 
-    def _matrix(self, part: Matrix, row: BlockTrace) -> MatrixFigure:
+    def _matrix(self, part: Matrix, row: BlockTrace, head: int) -> MatrixFigure:
         say, panel = self.panel.say, self.panel
         rows, cols = part.values.shape
 
@@ -255,18 +259,20 @@ class StepView:
             scale=replace(scale, low=-reach, high=reach),
             title=f"{say(f'matrix.{part.array}')}: {rows} × {cols}",
             caption=caption,
-            stem=panel.stem(f"layer{row.layer + 1}", part.array),
+            stem=panel.stem(
+                self.step, "matrix", part.array, layer=row.layer, head=None if part.array in _WEIGHTS else head
+            ),
             aspect="fill",
             binning="max",
         )
 
-    def _show_curve(self, view: ChartView, curve: Curve, picked: int) -> None:
+    def _show_curve(self, view: ChartView, curve: Curve, layer: int, picked: int) -> None:
         say, name = self.panel.say, ACTIVATION_NAMES[curve.activation]
         count = curve.dots.shape[1]
         chart = curve_chart(curve, x=say("curve-x"), y=say("curve-y", activation=name), picked=min(picked, count - 1))
         token = self.panel.token_name(self.panel.state.token)
         alt = say("curve-alt", activation=name, count=count, token=token)
-        view.show(chart, alt, stem=self.panel.stem("activation"))
+        view.show(chart, alt, stem=self.panel.stem("activation", layer=layer))
 
     def _offer(self, row: BlockTrace, index: int) -> None:
         say, panel = self.panel.say, self.panel

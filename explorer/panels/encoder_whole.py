@@ -69,5 +69,5 @@ def layer_flows(panel: EncoderPanel, row: BlockTrace, head: int) -> tuple[FlowVi
     )
     flows = (FlowView(language=panel.state.language), FlowView(language=panel.state.language))
     for flow, items, name in zip(flows, halves, ("msa", "mlp"), strict=True):
-        flow.show(items, alt="", stem=panel.stem(f"layer{row.layer + 1}", name))
+        flow.show(items, alt="", stem=panel.stem(name, layer=row.layer))
     return flows

@@ -15,6 +15,7 @@ from explorer.jobs import Job
 from explorer.panels.base import box, html, token_name
 from explorer.panels.experiment_answers import class_name, percent
 from explorer.panels.experiment_parts import Experiment, RunningBox, button
+from explorer.panels.stems import picture_stem
 from explorer.state import ExplorerState
 from explorer.texts import catalogue, error_text, text
 from explorer.trace import Trace
@@ -127,6 +128,13 @@ class ExperimentPanel(W.VBox):
         """What a token of the shown run is called."""
         trace = self.state.trace
         return "" if trace is None else token_name(trace, token, self.state.language)
+
+    def stem(
+        self, *what: str | int, run: Trace | None = None, layer: int | None = None, head: int | None = None
+    ) -> str:
+        """A file name for a saved picture, of the shown run if of no other; see :func:`picture_stem`."""
+        run = self.state.trace if run is None else run
+        return picture_stem("experiments", self.name, *what, run=run, layer=layer, head=head)
 
     def verdict(self, before: Trace, after: Trace) -> str:
         """What a change did to the answer, in a sentence; nothing for a model without classes."""

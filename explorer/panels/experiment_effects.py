@@ -116,7 +116,7 @@ class PatchMapsPanel(EffectsPanel):
         data = encode_image(sharp_photo(self.state, trace), "jpeg")
         for key, view in self._maps.items():
             view.show_image(data, "image/jpeg", grid=trace.grid)
-            view.stem = f"experiments-{self.name}-{key}"
+            view.stem = self.stem(key)
         self._mark(trace)
 
     def _mark(self, trace: Trace) -> None:
@@ -175,10 +175,10 @@ class PatchEffectsPanel(PatchMapsPanel):
         attention.show_values(result.attention, data_scale(result.attention, say("attention-label")))
         strongest = int(np.argmax(result.effects))
         said = say(
-            "verdict",
+            "verdict" if result.effects[strongest] > 0 else "verdict-no-fall",
             correlation=self._correlation(result.correlation),
             place=self.place_name(strongest),
-            effect=signed(float(-result.effects[strongest]), 2),
+            effect=signed(0.0 - float(result.effects[strongest]), 2),
             name=self.class_name(result.target),
             against=int((result.effects < 0).sum()),
             patches=len(result.effects),
@@ -244,7 +244,7 @@ class HeadEffectsPanel(EffectsPanel):
                 label=say("effects-label"),
                 title=say("effects-title"),
                 caption=say("effects-caption", name=self.class_name(result.target)),
-                stem=f"experiments-{self.name}",
+                stem=self.stem("effects"),
             )
         )
         self._views["beside"].show(
@@ -255,7 +255,7 @@ class HeadEffectsPanel(EffectsPanel):
                 label=say("beside-label"),
                 title=say("beside-title"),
                 caption=say("beside-caption"),
-                stem=f"experiments-{self.name}-beside",
+                stem=self.stem("beside"),
             )
         )
         self._mark()

@@ -248,7 +248,7 @@ class HeadPanel(ExperimentPanel):
     def _draw(self, losses: list[float]) -> None:
         say = self.say
         chart = loss_chart(losses, _STEPS, x_title=say("step"), y_title=say("loss"), title=say("curve-title"))
-        self._curve.show(chart, say("curve-alt", loss=f"{losses[-1]:.3f}"), stem="experiments-head-loss")
+        self._curve.show(chart, say("curve-alt", loss=f"{losses[-1]:.3f}"), stem=self.stem("loss"))
 
     def _show_answer(self, trace: Trace, head: NewHead) -> None:
         """What the head says of the run that the page shows."""

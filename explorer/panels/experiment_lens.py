@@ -185,9 +185,8 @@ class LensPanel(ExperimentPanel):
             y_title=say("probability"),
             title=say("lines-title", whose=whose),
         )
-        self._lines.show(
-            chart, say("lines-alt", whose=whose, names=say("list-separator").join(names)), stem="experiments-lens"
-        )
+        alt = say("lines-alt", whose=whose, names=say("list-separator").join(names))
+        self._lines.show(chart, alt, stem=self.stem("lines", str(self._whose.value), layer=self._depth - 1))
         rows = answer_rows(logits[self._depth], keep=[own])
         heading = say("answer-title", whose=whose, layer=self._depth)
         self._answer.value = answer_html(rows, self.state.labels, self.state.language, title=heading, own=own)
@@ -204,7 +203,8 @@ class LensPanel(ExperimentPanel):
         with self._map.hold_sync():
             self._map.show_image(encode_image(picture, "jpeg"), "image/jpeg", grid=trace.grid, kept=kept)
             self._map.title = say("map-title", layer=self._depth)
-            self._map.stem = f"experiments-lens-layer{self._depth}"
+            # Depth 0, before any layer, is layer0.
+            self._map.stem = self.stem("map", layer=self._depth - 1)
             self._map.readouts = readouts
             self._quietly(lambda: setattr(self._map, "selected", patch_of(trace, self.state.token)))
         own = int(result.logits[-1].argmax())

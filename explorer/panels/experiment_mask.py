@@ -203,7 +203,7 @@ class MaskPanel(ExperimentPanel):
         how: Literal["mean", "drop"] = "drop" if self._how.value == "drop" else "mean"
         picture = blanked(sharp_photo(self.state, trace), trace.grid, self._blank, how, trace.spec.mean)
         self._photo.show_image(encode_image(picture, "jpeg"), "image/jpeg", grid=trace.grid)
-        self._photo.stem = "experiments-mask"
+        self._photo.stem = self.stem()
         said = self.say(f"said-{how}")
         self._photo.readouts = [said if patch in self._blank else "" for patch in range(trace.grid[0] * trace.grid[1])]
 

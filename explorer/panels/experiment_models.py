@@ -111,7 +111,7 @@ class TwoModelsPanel(ExperimentPanel):
                 run.grid,
                 title=self.say("map-title"),
                 label=self.say("similarity"),
-                stem=f"experiments-models-{key}",
+                stem=self.stem(key, "positions", run=run),
             )
             side.map.layout.display = "none" if figure is None else None
             if figure is not None:
@@ -211,7 +211,7 @@ class TwoModelsPanel(ExperimentPanel):
             who = run.prefix_names[0] if run.num_prefix else self.say("all-patches")
             photo.title = self.say("photo-title", layer=layer + 1, head=which)
             photo.caption = self.say("photo-caption", model=self._title(run), who=who)
-            photo.stem = f"experiments-models-{key}"
+            photo.stem = self.stem(key, "attention", run=run, layer=layer, head=head)
 
 
 class _Side:

@@ -204,7 +204,7 @@ class ShufflePanel(ExperimentPanel):
                 cols=Axis(name=self.say("col")),
                 scale=scale,
                 title=self.say(row),
-                stem=f"experiments-shuffle-tokens-{row}",
+                stem=self.stem("tokens", row),
             )
             self._tokens[row].show(figure)
 
@@ -217,7 +217,7 @@ class ShufflePanel(ExperimentPanel):
         for key, order in (("before", None), ("after", result.order)):
             shown = sharp if order is None else rearranged(sharp, trace.grid, order)
             self._photos[key].show_image(encode_image(shown, "jpeg"), "image/jpeg", grid=trace.grid)
-            self._photos[key].stem = f"experiments-shuffle-{key}"
+            self._photos[key].stem = self.stem(key)
 
 
 def _in_order(order: Sequence[int] | NDArray[np.int64]) -> bool:

@@ -114,7 +114,7 @@ class SizesPanel(ExperimentPanel):
             if vary == "patch":
                 patches = [choice.patch_size for choice in patch_size_choices(spec, image) if choice.fits]
             else:
-                images = [choice.image_size for choice in image_size_choices(spec, patch) if choice.fits]
+                images = [choice.image_size for choice in image_size_choices(spec, patch, image) if choice.fits]
             result = compare_sizes(
                 model, request.picture, patches, images, crop=request.crop, report=report, cancelled=cancelled
             )
@@ -258,6 +258,7 @@ class SizesPanel(ExperimentPanel):
         scale = symmetric_scale(result.pos_embed, say("value"))
         for key, table, grid in (("before", result.pos_embed, result.grid), ("after", row.pos_embed, row.grid)):
             formula = "-formula" if key == "after" and self._formula else ""
+            what = (key, self._opened) if key == "after" else (key,)
             title = say(f"positions-{key}{formula}", rows=grid[0], cols=grid[1], d=dimension)
             figure = grid_figure(
                 table,
@@ -267,7 +268,7 @@ class SizesPanel(ExperimentPanel):
                 rows=Axis(name=say("row")),
                 cols=Axis(name=say("col")),
                 title=title,
-                stem=f"experiments-sizes-{key}-d{dimension}",
+                stem=self.stem(*what, f"d{dimension}"),
             )
             self._grids[key].show(figure)
         same = row.grid == result.grid

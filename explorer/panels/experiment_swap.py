@@ -117,6 +117,7 @@ class SwapPanel(ExperimentPanel):
             against = own if key == "after" else None
             rows = answer_rows(run.logits, against=against, keep=[top] if top >= 0 else [])
             table = run.pos_embed[run.num_prefix :]
+            what = (key,) if key == "before" else (key, self._chosen())
             title = self.say("title-own") if key == "before" else self.say(f"title-{self._chosen()}")
             self._columns[key].show(
                 answer_html(rows, self.state.labels, self.state.language, title=title, own=top),
@@ -126,7 +127,7 @@ class SwapPanel(ExperimentPanel):
                     run.grid,
                     title=self.say("map-title"),
                     label=self.say("similarity"),
-                    stem=f"experiments-swap-{key}",
+                    stem=self.stem(*what),
                 ),
             )
         said = self.verdict(result.before, result.after) if result.after.intervention else self.say("nothing-changed")
@@ -205,7 +206,7 @@ class SwapPanel(ExperimentPanel):
                 answer.trace.grid,
                 title=self.say("map-title"),
                 label=self.say("similarity"),
-                stem=f"experiments-{answer.name}",
+                stem=self.stem("trained", run=answer.trace),
             ),
         )
 

@@ -207,6 +207,8 @@ class PatchesPanel(StagePanel):
         digest = None if picture is None else picture.digest
         rows, cols = trace.grid
         shown = (sharp, digest, crop, cropping, trace.grid, trace.prefix_names, trace.patch_index.tobytes())
+        # Another model may see the same photo.
+        self._photo.stem = self.stem(self._view)
         if shown == self._photo_shown:
             return
         self._photo_shown = shown
@@ -219,7 +221,6 @@ class PatchesPanel(StagePanel):
             data, mime = encode_image(seen.repeat(factor, axis=0).repeat(factor, axis=1)), "image/png"
         kept = None if trace.num_patches == rows * cols else [int(place) for place in trace.patch_index]
         self._photo.show_image(data, mime, grid=trace.grid, prefix_names=trace.prefix_names, kept=kept)
-        self._photo.stem = self.stem(self._view)
 
     def _follow_token(self, trace: Trace, *, again: bool) -> None:
         token = self.state.token

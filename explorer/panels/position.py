@@ -18,6 +18,7 @@ from explorer.panels.base import Shape, StagePanel, box, html
 from explorer.panels.numbers import bracketed, root_mean_square, signed, size
 from explorer.panels.position_column import TableColumn, columns_picture
 from explorer.panels.position_words import joined, listed, prefix_shape, sentence_key, sum_formula, title_names
+from explorer.panels.stems import picture_stem
 from explorer.state import ExplorerState
 from explorer.trace import Trace
 from explorer.widgets import MatrixView
@@ -283,7 +284,7 @@ class PositionPanel(StagePanel):
         return position_tables.table_scales(self._tables, same=self._scales.value == "same", label=label)
 
     def _stem(self, name: str, key: str) -> str:
-        return f"position-slides-{name}-{key}" if self._slides else self.stem(name, key)
+        return picture_stem(self.stage, "slides", name, key) if self._slides else self.stem(name, key)
 
     def _show_tables(self) -> None:
         scales = self._table_scales()

@@ -72,7 +72,11 @@ function render({ model, el }) {
     grey: () => photo.grey,
     smallGrey: () => photo.small,
     tall: () => Math.min(560, Math.max(300, window.innerHeight - 440)),
-    stem: (what) => `${model.get("stem")}-layer${view.layer + 1}-${what}`,
+    /** A file name, as `picture_stem` makes it: of a layer or a head only what is of one alone. */
+    stem(what, { layer = false, head = false } = {}) {
+      const name = view.head >= 0 ? `head${view.head + 1}` : view.head === MEAN ? "mean" : "rollout";
+      return [model.get("stem"), layer && `layer${view.layer + 1}`, head && name, what].filter(Boolean).join("-");
+    },
     open(head = view.head) {
       // Small beside the heads the rollout is a courtesy; where it is large, it is sent when it is opened.
       if (head === ROLLOUT && view.head !== ROLLOUT && !courteous()) return null;

@@ -52,6 +52,18 @@ def test_other_blocks_are_refused_before_anything_is_fetched(
     assert code_of(lambda: load_model(name, pretrained=pretrained)) == "model-not-supported"
 
 
+def test_what_has_no_trained_weights_can_be_looked_at_as_architecture() -> None:
+    assert code_of(lambda: load_model("test_vit4")) == "model-no-weights"
+    assert load_model("test_vit4", pretrained=False).spec.random_weights
+
+
+def test_no_architecture_is_promised_whose_trace_is_too_large() -> None:
+    with pytest.raises(ExplorerError) as caught:
+        load_model("beit3_giant_patch14_224")
+    assert caught.value.code == "model-no-weights-too-large"
+    assert caught.value.values["megabytes"] > caught.value.values["limit"] == 200
+
+
 @pytest.mark.parametrize("name", ["vit_tiny_patch61_224", "", "!!", "nonsense", "../../etc/passwd", "<b>vit</b>"])
 def test_unknown_names_are_said_to_be_unknown(name: str) -> None:
     code = code_of(lambda: load_model(name))

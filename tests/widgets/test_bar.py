@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from typing import Any
+
 import pytest
 
+from explorer.errors import Cancelled, ExplorerError
 from explorer.export import FilesMenu
 from explorer.interventions import Intervention
 from explorer.panels.bar import ControlBar
 from explorer.panels.page_link import PageLink
 from explorer.panels.tour import GuidedTour
+from explorer.samples import open_sample
 from explorer.state import ExplorerState
 from explorer.texts import text
+from explorer.tracer import Progress, TraceAnswer, TraceRequest
 from tests.standins import Answerer
 
 
 @pytest.fixture
 def bar(state: ExplorerState) -> ControlBar:
+    return bar_of(state)
+
+
+def bar_of(state: ExplorerState) -> ControlBar:
     stages = [("overview", 0), ("patches", 1)]
     return ControlBar(state, stages, PageLink(state), GuidedTour(state, stages), FilesMenu(state))
 
@@ -55,6 +66,158 @@ def test_sizes_that_are_not_offered_stand_in_the_menus_while_they_are_shown(
     assert "72" not in labels(bar._image_size)
 
 
+def test_an_input_size_is_chosen_from_half_to_twice_the_models_own(
+    bar: ControlBar, state: ExplorerState, answerer: Answerer
+) -> None:
+    assert labels(bar._image_size) == ["32", "48", "64", "80", "96", "128"]
+    assert bar._image_size.value == 64
+    assert [option["note"] for option in bar._image_size.options][::5] == ["32 px · 16 patches", "128 px · 256 patches"]
+    assert not any(option["disabled"] for option in bar._image_size.options)
+    bar._image_size.set_state({"value": 96})
+    assert state.wait(10)
+    assert (answerer.requests[-1].image_size, answerer.requests[-1].patch_size) == (96, 8)
+    assert "N</i> = <b>144" in bar._facts.value
+    assert "96" in bar._notice.value  # the model was not trained at it
+    # What fills the new input evenly is offered beside it.
+    assert labels(bar._patch_size) == ["4", "6", "8", "12", "16", "24", "32", "48", "96"]
+    assert bar._patch_size.kind == "menu"
+
+
+def test_sizes_whose_trace_would_be_too_large_are_greyed_and_say_why(
+    bar: ControlBar, state: ExplorerState, answerer: Answerer
+) -> None:
+    state.model = "deep"
+    assert state.wait(10)
+    bar._patch_size.value = 4
+    assert state.wait(10)
+    assert [option["value"] for option in bar._image_size.options if option["disabled"]] == [128]
+    greyed = bar._image_size.options[-1]
+    assert greyed["note"] == "128 px · its trace would take 229 MB, over the limit of 200 MB"
+    asked = len(answerer.requests)
+    bar._image_size.set_state({"value": 128})
+    assert state.wait(10)
+    assert (bar._image_size.value, state.image_size, len(answerer.requests)) == (64, 64, asked)
+    state.language = "ja"
+    assert bar._image_size.options[-1]["note"] == "128 px · 計算の記録が229 MBとなり、上限の200 MBを超えます"
+    # The other way round: at the large input the small patches are greyed.
+    bar._patch_size.value = 8
+    assert state.wait(10)
+    bar._image_size.value = 128
+    assert state.wait(10)
+    assert [option["value"] for option in bar._patch_size.options if option["disabled"]] == [4]
+    assert "229 MB" in bar._patch_size.options[0]["note"]
+
+
+def test_the_size_that_is_shown_is_offered_whatever_led_to_it(bar: ControlBar, state: ExplorerState) -> None:
+    # 144 is the multiple of 48 next to twice the model's own size; of 4 it is 128.
+    for patch_size, image_size in ((16, 48), (48, 144), (4, 144)):
+        with state.batch():
+            state.patch_size, state.image_size = patch_size, image_size
+        assert state.wait(10)
+        assert (bar._patch_size.value, bar._image_size.value) == (patch_size, image_size)
+        assert str(image_size) in labels(bar._image_size)
+        assert labels(bar._image_size) == sorted(labels(bar._image_size), key=int)
+    assert bar._image_size.options[-1]["note"] == "144 px · 1296 patches"
+
+
+class Slow(Answerer):
+    """Answers at once until it is told to wait; then it says how far it is, and waits until it is cancelled."""
+
+    def __init__(self, *said: Progress) -> None:
+        super().__init__()
+        self.said = said
+        self.waits = False
+        self.under_way, self.stopped = threading.Event(), threading.Event()
+
+    def __call__(self, request: TraceRequest, report: Any, cancelled: Any) -> TraceAnswer:
+        if not self.waits:
+            return super().__call__(request, report, cancelled)
+        for progress in self.said:
+            report(progress)
+        self.under_way.set()
+        until = time.monotonic() + 10
+        while not cancelled() and time.monotonic() < until:
+            time.sleep(0.01)
+        self.stopped.set()
+        raise Cancelled
+
+
+def slow_state(*said: Progress) -> tuple[ExplorerState, Slow]:
+    answerer = Slow(*said)
+    state = ExplorerState(answerer=answerer, deliver=lambda call: call(), picture=open_sample("chelsea"))
+    assert state.wait(10)
+    answerer.waits = True
+    return state, answerer
+
+
+def test_a_download_says_how_far_it_is_and_is_cancelled() -> None:
+    state, answerer = slow_state(Progress(phase="downloading", done=5_500_000, total=22_000_000))
+    bar, shown = bar_of(state), state.trace
+    assert bar._cancel.layout.display == "none"
+    bar._choose_model({"new": ""})
+    bar._name.value = "tall"
+    assert answerer.under_way.wait(10)
+    assert "downloading the model: 5.5 of 22.0 MB" in bar._status.value
+    assert "<progress max='22000000' value='5500000'>" in bar._status.value
+    assert "ready" not in bar._status.value
+    assert (bar._cancel.layout.display, bar._cancel.description) == ("", "Cancel")
+    state.language = "ja"
+    assert "モデルをダウンロード中：5.5 / 22.0 MB" in bar._status.value
+    assert bar._cancel.description == "中止"
+    state.language = "en"
+
+    bar._cancel.click()
+    assert answerer.stopped.wait(10)
+    assert state.wait(10)
+    assert "ready" in bar._status.value
+    assert bar._cancel.layout.display == bar._banner.layout.display == "none"
+    assert state.trace is shown
+    assert (state.model, state.patch_size, state.image_size) == ("bundled", 8, 64)
+    assert (bar._patch_size.value, bar._patch_size.disabled, bar._image_size.value) == (8, False, 64)
+    # The field stays open with the name in it, and the menu's next choice is any model.
+    assert (bar._model.value, bar._other.layout.display, bar._name.value) == ("", "", "tall")
+    answerer.waits = False
+    bar._load.click()
+    assert state.wait(10)
+    assert (state.model, bar._model.value, bar._other.layout.display) == ("tall", "tall", "none")
+    state.close()
+
+
+def test_a_download_of_unknown_size_says_so_and_the_menu_returns_to_what_is_shown() -> None:
+    state, answerer = slow_state(Progress(phase="downloading"))
+    bar = bar_of(state)
+    wanted = next(option["value"] for option in bar._model.options if "." in str(option["value"]))
+    bar._model.value = wanted
+    assert answerer.under_way.wait(10)
+    assert state.model == wanted
+    assert "downloading the model …" in bar._status.value
+    assert "<progress" not in bar._status.value
+    bar._cancel.click()
+    assert answerer.stopped.wait(10)
+    assert state.wait(10)
+    assert (state.model, bar._model.value, bar._other.layout.display) == ("bundled", "flexi", "none")
+    assert len(answerer.requests) == 1  # nothing is asked for by returning
+    state.close()
+
+
+def test_what_is_being_computed_is_cancelled() -> None:
+    state, answerer = slow_state(Progress(phase="tracing"))
+    bar, before = bar_of(state), state.picture
+    with state.batch():
+        state.patch_size, state.image_size, state.crop = 16, 96, (0.0, 0.5)
+        state.picture = open_sample("coffee")
+    assert answerer.under_way.wait(10)
+    assert "computing …" in bar._status.value
+    bar._cancel.click()
+    assert answerer.stopped.wait(10)
+    assert state.wait(10)
+    assert "ready" in bar._status.value
+    assert state.error is None
+    assert (state.picture, state.crop) == (before, (0.5, 0.5))
+    assert (bar._patch_size.value, bar._image_size.value) == (state.patch_size, state.image_size) == (8, 64)
+    state.close()
+
+
 def test_another_model_brings_its_own_sizes(bar: ControlBar, state: ExplorerState) -> None:
     state.model = "shallow"
     assert state.wait(10)
@@ -84,6 +247,36 @@ def test_a_model_asked_for_by_name_is_named_in_the_menu(bar: ControlBar, state: 
     assert bar._other.layout.display == "none"
     bar._choose_model({"new": ""})
     assert bar._other.layout.display != "none"  # and another one can be asked for
+
+
+def test_a_model_without_weights_is_offered_as_architecture_and_can_be_seen_so() -> None:
+    real = ExplorerState(deliver=lambda call: call(), picture=open_sample("chelsea"))
+    try:
+        assert real.wait(60)
+        bar = bar_of(real)
+        for name, offered in (
+            ("beit3_giant_patch14_224", False),
+            ("vit_base_patch16_xp_224", False),
+            ("test_vit4", True),
+        ):
+            bar._choose_model({"new": ""})
+            bar._name.value = name
+            assert real.wait(60)
+            assert name in bar._error.value
+            assert ("can be looked at as architecture only" in bar._error.value) == offered
+            assert (bar._random.layout.display != "none") == offered
+        assert isinstance(real.error, ExplorerError)
+        assert real.error.code == "model-no-weights"
+        bar._random.click()
+        assert real.wait(60)
+        assert real.error is None
+        assert real.trace is not None
+        assert (real.trace.spec.name, real.trace.spec.random_weights) == ("test_vit4", True)
+        assert bar._model.value == "test_vit4"
+        assert "random weights" in bar._notice.value
+        assert bar._banner.layout.display == bar._random.layout.display == bar._other.layout.display == "none"
+    finally:
+        real.close()
 
 
 def test_names_are_escaped(bar: ControlBar, state: ExplorerState) -> None:

@@ -294,6 +294,31 @@ def test_pictures_are_saved(shown: AttentionPage, pane: str, button: str) -> Non
     assert len(data) > 2000
 
 
+def test_files_tell_layer_and_head_where_they_are_of_one(shown: AttentionPage) -> None:
+    def names() -> list[str]:
+        found = []
+        for pane in ("photo", "matrix", "strip", "wall", "distance"):
+            with shown.page.expect_download() as download:
+                shown.element.locator(f".vxa-{pane} .vxw-save-svg").click()
+            found.append(download.value.suggested_filename.removesuffix(".svg"))
+        return found
+
+    shown.view.stem = "attention-random-patch8"
+    everywhere = [f"attention-random-patch8-{what}" for what in ("wall", "distance")]
+    for layer, head, told in (
+        (0, 0, "head1"),
+        (0, 1, "head2"),
+        (1, 1, "head2"),
+        (1, MEAN, "mean"),
+        (1, ROLLOUT, "rollout"),
+    ):
+        shown.view.layer, shown.view.head = layer, head
+        shown.front_end.update("attention", shown.view)
+        shown.answer()
+        start = f"attention-random-patch8-layer{layer + 1}"
+        assert names() == [f"{start}-{told}-photo", f"{start}-{told}-matrix", f"{start}-heads", *everywhere]
+
+
 def test_the_open_head_is_copied_as_csv(shown: AttentionPage, trace: Trace) -> None:
     shown.page.evaluate(
         "() => addEventListener('copy', () => { window.copied = document.activeElement.value; }, { once: true })"

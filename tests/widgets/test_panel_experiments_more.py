@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from typing import Any
 
@@ -230,6 +231,33 @@ def test_the_map_of_effects_is_measured(state: ExplorerState) -> None:
     assert panel.result.target == other
     panel._maps["effects"].selected = 5
     assert state.token == 6
+
+
+def test_the_verdict_names_the_patch_without_which_the_logit_falls_most(state: ExplorerState) -> None:
+    mask = opened(state, "mask")
+    mask._part.value = "patches"
+    panel = mask._measures["patches"]
+    panel.start()
+    settled(state)
+
+    def verdict(effects: Any, language: str) -> str:
+        state.language = language
+        panel.show(state.trace, replace(panel.result, effects=np.array(effects, np.float32)))
+        return panel._verdict.value
+
+    # The largest change is a rise; what is named is the largest fall.
+    mixed = [-0.9, 0.5, 0.25] + [0.0] * 13
+    place = panel.place_name(1)
+    assert f"Without {place} the logit of" in verdict(mixed, "en")
+    assert "falls most (−0.50). Of the 16 patches, 1 make it rise" in panel._verdict.value
+    said = verdict(mixed, "ja")
+    assert f"最も下がるのは{panel.place_name(1)}を隠したときです（−0.50）" in said
+    rises = [-0.9, -0.25] + [-0.5] * 14
+    assert "falls most" not in verdict(rises, "en")
+    assert f"without {place} it rises least (0.25). Of the 16 patches, 16 make it rise" in panel._verdict.value
+    assert "最も下がる" not in verdict(rises, "ja")
+    assert f"上がり方が最も小さいのは{panel.place_name(1)}を隠したときです（0.25）" in panel._verdict.value
+    assert "it rises least (0.00). Of the 16 patches, 0 make it rise" in verdict([0.0] * 16, "en")
 
 
 def test_effects_of_heads_are_measured(state: ExplorerState) -> None:

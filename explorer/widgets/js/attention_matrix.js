@@ -28,7 +28,7 @@ export function matrixPane(el, view) {
     texts: () => ({
       title: view.label("matrix-title", { head: view.headTitle() }),
       caption: "",
-      stem: view.stem("matrix"),
+      stem: view.stem("matrix", { layer: true, head: true }),
       notes: notes(),
     }),
     table,
@@ -47,7 +47,8 @@ export function matrixPane(el, view) {
     const names = Array.from({ length: view.run.tokens }, (_, token) => view.name(token));
     const axes = { rowAxis: view.label("axis-query"), colAxis: view.label("axis-key") };
     const title = view.label("matrix-title", { head: view.headTitle() });
-    return { title, stem: view.stem("matrix"), ...axes, rows: names, cols: names, values: job.values };
+    const stem = view.stem("matrix", { layer: true, head: true });
+    return { title, stem, ...axes, rows: names, cols: names, values: job.values };
   }
 
   function notes() {

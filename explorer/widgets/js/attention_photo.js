@@ -53,7 +53,12 @@ export function photoPane(el, view) {
       height: layout.height,
       items: [...still(theme), ...moving(theme)],
     }),
-    texts: () => ({ title: view.title(), caption: "", stem: view.stem("photo"), notes: view.scaleNotes() }),
+    texts: () => ({
+      title: view.title(),
+      caption: "",
+      stem: view.stem("photo", { layer: true, head: true }),
+      notes: view.scaleNotes(),
+    }),
   });
   const { stage } = frame;
   const title = frame.root.querySelector(".vxw-title");
@@ -189,7 +194,12 @@ export function stripPane(el, view) {
     kind: "attention-strip",
     resized: () => pane.redraw(),
     scene: (theme) => ({ ...layout, items: [...still(theme), ...moving(theme)] }),
-    texts: () => ({ title: view.stripTitle(), caption: "", stem: view.stem("heads"), notes: view.scaleNotes() }),
+    texts: () => ({
+      title: view.stripTitle(),
+      caption: "",
+      stem: view.stem("heads", { layer: true }),
+      notes: view.scaleNotes(),
+    }),
   });
   const { stage } = frame;
   stage.tabIndex = 0;

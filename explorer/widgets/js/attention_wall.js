@@ -218,7 +218,7 @@ export function distancePane(el, view) {
     texts: () => ({
       title: view.label("distance-title"),
       caption: view.label("distance-sentence"),
-      stem: `${view.model.get("stem")}-distance`,
+      stem: view.stem("distance"),
       notes: [fact()],
     }),
   });
