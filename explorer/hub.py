@@ -24,7 +24,7 @@ from typing import IO
 
 from explorer.catalog import KnownModel, bundled_models, known_model, known_models
 from explorer.errors import ExplorerError
-from explorer.weights import CONFIG_NAME, WEIGHTS_NAME, check_model_folder, weights_header
+from explorer.weights import CONFIG_NAME, WEIGHTS_NAME, check_model_folder, read_config, weights_header
 
 __all__ = [
     "KnownModel",
@@ -47,6 +47,12 @@ _STOP_WITHIN = 3.0
 
 #: Seconds between two requests to stop.
 _ASK_EVERY = 0.2
+
+#: A file that is missing after its download was found damaged by another process, which shares the cache and threw it
+#: away, or belongs to a version that another process has just replaced; the second time it comes.
+_ATTEMPTS = 2
+
+_FILES = (CONFIG_NAME, WEIGHTS_NAME)
 
 _PREFIXES = ("hf-hub:", "hf_hub:", "timm/")
 
@@ -83,13 +89,16 @@ def fetch(
     if found is not None:
         return found
     repo = repo_of(name)
-    _discard_damaged(repo)
-    _run_worker(name, repo, progress or (lambda _done, _total: None), cancelled or (lambda: False))
-    folder = _cached_repo(repo)
-    if folder is None:
+    for _ in range(_ATTEMPTS):
         _discard_damaged(repo)
-        raise ExplorerError("download-damaged", name=name)
-    return folder
+        _run_worker(name, repo, progress or (lambda _done, _total: None), cancelled or (lambda: False))
+        folder = _cached_repo(repo)
+        if folder is not None:
+            return folder
+        if len(_cached_files(repo)) == len(_FILES):
+            break  # both are there, and one is bad: that is how the Hub sends it
+    _discard_damaged(repo)
+    raise ExplorerError("download-damaged", name=name)
 
 
 def cached(name: str) -> Path | None:
@@ -185,9 +194,7 @@ def _cached_files(repo: str) -> list[Path]:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = [
-            try_to_load_from_cache(repo, file, cache_dir=constants.HF_HUB_CACHE) for file in (CONFIG_NAME, WEIGHTS_NAME)
-        ]
+        found = [try_to_load_from_cache(repo, file, cache_dir=constants.HF_HUB_CACHE) for file in _FILES]
     except HFValidationError:
         return []
     return [Path(path) for path in found if isinstance(path, str)]
@@ -205,14 +212,21 @@ def _cached_repo(repo: str) -> Path | None:
 
 
 def _discard_damaged(repo: str) -> None:
-    """Remove what would be taken for downloaded but is not whole (a disk was full, a copy was cut off)."""
-    files = _cached_files(repo)
-    if not files or _cached_repo(repo) is not None:
-        return
-    for path in files:
-        blob = path.resolve()
-        path.unlink(missing_ok=True)
-        blob.unlink(missing_ok=True)
+    """Remove each file that would be taken for downloaded but is not whole (a disk was full, a copy was cut off).
+
+    A file whose partner is missing is left alone: many kernels share one cache, and another may be fetching the partner
+    at this moment.
+    """
+    for path in _cached_files(repo):
+        try:
+            if path.name == CONFIG_NAME:
+                read_config(path.parent)
+            else:
+                weights_header(path)
+        except ExplorerError:
+            blob = path.resolve()
+            path.unlink(missing_ok=True)
+            blob.unlink(missing_ok=True)
 
 
 def _run_worker(name: str, repo: str, progress: Callable[[int, int], None], cancelled: Callable[[], bool]) -> None:

@@ -130,14 +130,19 @@ def _check(path: Path) -> None:
 
     Hugging Face names a large file in its cache by its SHA-256, and checks its size only. Where the cache has no
     symbolic links the name is not known, and the file's own header is checked by the caller.
+
+    A process that got the same file at the same time may have removed it already: the caller sees that it is missing.
     """
     blob = path.resolve()
     if not re.fullmatch(r"[0-9a-f]{64}", blob.name):
         return
-    with blob.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with blob.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        return
     if digest != blob.name:
-        path.unlink()
+        path.unlink(missing_ok=True)
         blob.unlink(missing_ok=True)
         raise _Failure("download-damaged")
 

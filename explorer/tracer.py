@@ -172,8 +172,9 @@ class Tracer:
 
     Notes
     -----
-    Of requests made while another is being answered only the last is kept. The one under way is asked to stop (a
-    download does so at once, a run of the model at its end) and whatever it still says is dropped.
+    Of requests made while another is being answered only the last is kept. The one under way is asked to stop (it
+    waits for its model no longer; a run ends when it is through) and whatever it still says is dropped. A model that is
+    on its way stays so for the request that takes its place; see :class:`~explorer.model_store.ModelStore`.
     """
 
     def __init__(

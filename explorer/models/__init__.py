@@ -195,13 +195,14 @@ def wrap_model(model: VisionTransformer, name: str = "", *, random_weights: bool
 
 def _folder(name: str) -> Path | None:
     """The folder that a name means; None if it is a name of timm's."""
+    # os.path says no to what cannot be a folder (300 letters, a NUL, the home of nobody), where Path's methods raise.
     bundled = assets_path("models", BUNDLED if name == "bundled" else name)
-    if name and name == Path(name).name and bundled.is_dir():
+    if name and name == Path(name).name and os.path.isdir(bundled):
         return bundled
     if name == "bundled":
         raise ExplorerError("model-bundled-missing")
-    path = Path(name).expanduser()
-    if name and path.is_dir():
+    path = Path(os.path.expanduser(name))
+    if name and os.path.isdir(path):
         return path
     if path.is_absolute() or name.startswith((".", "~")) or "\\" in name:
         raise ExplorerError("model-folder-missing", folder=name)

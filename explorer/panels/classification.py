@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
@@ -329,7 +330,8 @@ def _rule(trace: Trace) -> NoveltyRule | None:
         return None
     # Rates were measured for bundled models, at the size that they were trained for.
     folder = assets_path("models", BUNDLED if spec.name == "bundled" else spec.name)
-    measured = folder.is_dir() and spec.name == Path(spec.name).name and trace.image_size == spec.image_size
+    # Not Path.is_dir, which raises where a trace from a file has a name too long for any folder.
+    measured = os.path.isdir(folder) and spec.name == Path(spec.name).name and trace.image_size == spec.image_size
     return _rules(folder if measured else None, spec.num_classes, trace.patch_size)
 
 

@@ -121,11 +121,10 @@ class SizesPanel(ExperimentPanel):
             return _Model(spec=spec, labels=model.labels, result=result)
 
         def run(model: ExplorerModel, report: Report, cancelled: Callable[[], bool]) -> tuple[_Model, ...]:
+            # The other model first: a job that takes this one's place goes on with its download only if it asks soon.
+            other = None if beside == _NONE else models.get(beside, downloading=report, cancelled=cancelled)
             own = sizes(model, report, cancelled, native=False)
-            if beside == _NONE:
-                return (own,)
-            other = models.get(beside, downloading=report, cancelled=cancelled)
-            return own, sizes(other, report, cancelled, native=True)
+            return (own,) if other is None else (own, sizes(other, report, cancelled, native=True))
 
         return Experiment(run=run, options=(vary, beside))
 

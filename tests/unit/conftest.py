@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from tests.hub_standin import StandinHub, standin_hub
 
 if TYPE_CHECKING:
     from explorer.models import ExplorerModel
@@ -116,3 +119,26 @@ def bundled() -> ExplorerModel:
     from explorer.models import load_model
 
     return load_model()
+
+
+@pytest.fixture(name="cache")
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of Hugging Face's, for this process and those that it starts."""
+    from huggingface_hub import constants
+
+    folder = tmp_path / "home" / "hub"
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
+    monkeypatch.setenv("HF_HOME", str(folder.parent))
+    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(variable, raising=False)
+    return folder
+
+
+@pytest.fixture
+def standin(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandinHub]:
+    """The stand-in for the Hub, which also sees whatever was meant for another host: nothing may be."""
+    with standin_hub() as server:
+        for variable, value in server.environment().items():
+            monkeypatch.setenv(variable, value)
+        yield server
+    assert server.strangers == []

@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,29 +22,6 @@ from tests.hub_standin import COMMIT, Repo, StandinHub, small_vit, standin_hub
 
 NAME = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
 REPO = f"timm/{NAME}"
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache of Hugging Face's, for this process and those that it starts."""
-    from huggingface_hub import constants
-
-    folder = tmp_path / "home" / "hub"
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
-    monkeypatch.setenv("HF_HOME", str(folder.parent))
-    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
-        monkeypatch.delenv(variable, raising=False)
-    return folder
-
-
-@pytest.fixture
-def standin(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandinHub]:
-    """The stand-in, which also sees whatever was meant for another host: nothing may be."""
-    with standin_hub() as server:
-        for variable, value in server.environment().items():
-            monkeypatch.setenv(variable, value)
-        yield server
-    assert server.strangers == []
 
 
 def failure(name: str = NAME) -> ExplorerError:

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 from explorer import jobs as jobs_module
-from explorer import models as models_module
 from explorer.errors import Cancelled, ExplorerError
 from explorer.jobs import Job, JobRunner
-from explorer.model_store import SMALL, ModelStore
+from explorer.model_store import ModelStore
 from explorer.samples import open_sample
 from explorer.tracer import ModelAnswerer, TraceRequest
 
@@ -202,47 +201,6 @@ def test_failures_arrive_whether_expected_or_not(heard: Heard) -> None:
         heard.submit(failing(error))
         heard.wait()
     assert heard.failures == [expected, unexpected]
-
-
-def test_two_threads_load_a_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    loads: list[str] = []
-    started, gate = threading.Event(), threading.Event()
-
-    def load(name: str, **options: Any) -> object:
-        loads.append(name)
-        started.set()
-        assert gate.wait(PATIENCE)
-        return weighing(SMALL)
-
-    monkeypatch.setattr(models_module, "load_model", load)
-    store, found = ModelStore(), []
-    threads = [threading.Thread(target=lambda: found.append(store.get("some"))) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    assert started.wait(PATIENCE)
-    # One that does not want it any more does not wait for the others.
-    with pytest.raises(Cancelled):
-        store.get("some", cancelled=lambda: True)
-    gate.set()
-    for thread in threads:
-        thread.join(PATIENCE)
-    assert loads == ["some"]
-    assert len(found) == 3
-    assert len(set(map(id, found))) == 1
-
-
-def test_the_last_models_are_kept_and_small_ones_take_no_large_ones_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    loads: list[str] = []
-
-    def load(name: str, **_options: Any) -> Any:
-        loads.append(name)
-        return weighing(SMALL if name.startswith("small") else SMALL + 1)
-
-    monkeypatch.setattr(models_module, "load_model", load)
-    store = ModelStore(2)
-    for name in ("a", "b", "a", "small 1", "small 2", "small 3", "c", "a", "small 1", "b"):
-        store.get(name)
-    assert loads == ["a", "b", "small 1", "small 2", "small 3", "c", "b"]
 
 
 def test_tracer_and_jobs_share_their_models() -> None:

@@ -70,6 +70,20 @@ def test_unknown_names_are_said_to_be_unknown(name: str) -> None:
     assert code == ("model-folder-missing" if name.startswith(".") else "model-unknown")
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["x" * 256, "x" * 5000, f"vit_tiny_patch16_224.{'x' * 300}", f"hf-hub:{'x' * 300}", "a/" + "x" * 300, "vit\0"],
+)
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_names_that_no_folder_can_have_are_unknown(name: str, pretrained: bool) -> None:
+    assert code_of(lambda: load_model(name, pretrained=pretrained)) == "model-unknown"
+
+
+@pytest.mark.parametrize("name", ["/" + "x" * 300, "./" + "x" * 300, "/x" * 3000, "/\0", "~nobody-of-this-name/models"])
+def test_folders_that_cannot_be_are_missing(name: str) -> None:
+    assert code_of(lambda: load_model(name)) == "model-folder-missing"
+
+
 def test_an_unknown_name_comes_with_names_that_are_like_it() -> None:
     with pytest.raises(ExplorerError, match="vit_tiny_patch16_224"):
         load_model("vit_tiny_patch61_224")

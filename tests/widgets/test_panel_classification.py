@@ -100,6 +100,15 @@ def test_random_weights_are_said_across_the_answer(state: ExplorerState) -> None
     assert panel._reliability.value == ""
 
 
+def test_a_name_too_long_for_a_folder_is_no_bundled_models(state: ExplorerState) -> None:
+    """A trace from a file says of its model what it likes."""
+    assert state.trace is not None
+    spec = replace(state.trace.spec, name="x" * 300, random_weights=False)
+    rule = classification._rule(replace(state.trace, spec=spec))
+    assert rule is not None
+    assert rule == classification.rule_for(None, spec.num_classes, state.trace.patch_size)
+
+
 def test_a_photo_of_none_of_the_classes_is_warned_of(state: ExplorerState, monkeypatch: pytest.MonkeyPatch) -> None:
     panel = ClassificationPanel(state)
     assert "vx-warning" not in panel._answer.value
