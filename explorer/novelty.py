@@ -1,9 +1,9 @@
 """Whether a photo probably shows none of a model's classes, told from the logits alone.
 
 The rule is one that a reader can check on the page: no class gets a probability of at least so much. How much that is
-was measured for the bundled model (``flexi``), once for each patch size, and is kept with the measured rates in
-``novelty.json`` beside the weights; every other model, the four siblings with other 𝑬_pos among them, gets a cautious
-number that was not measured. ``explorer.training.calibration`` measures.
+was measured for each bundled model at the patch sizes that it was trained at, and is kept with the measured rates in
+``novelty.json`` beside the weights; every other model gets a cautious number that was not measured.
+``explorer.training.calibration`` measures.
 
 A classifier that has to name one of its classes cannot do this well. The rates say how well, and a rule that warns of
 strange photos hardly more often than of known ones is not used (:attr:`NoveltyRule.useful`).
