@@ -33,7 +33,8 @@ __all__ = [
     "Tracer",
 ]
 
-#: Traces are kept until together they are larger than this; one of the bundled model is about 3 MB.
+#: Traces and their photos are kept until together they are larger than this; a trace of the bundled model is about
+#: 3 MB, a photo of twelve megapixels 36.
 REMEMBERED_BYTES = 150_000_000
 
 
@@ -139,9 +140,15 @@ class ModelAnswerer:
         )
         answer = TraceAnswer(request=request, trace=trace, labels=model.labels)
         self._answers[request.key] = answer
-        while len(self._answers) > 1 and sum(a.trace.nbytes for a in self._answers.values()) > REMEMBERED_BYTES:
+        while len(self._answers) > 1 and self._nbytes() > REMEMBERED_BYTES:
             self._answers.popitem(last=False)
         return answer
+
+    def _nbytes(self) -> int:
+        """Bytes of all that is remembered; answers to one photo (other crops, sizes, models) share its pixels."""
+        answers = self._answers.values()
+        photos = {id(pixels): pixels.nbytes for pixels in (answer.request.picture.pixels for answer in answers)}
+        return sum(answer.trace.nbytes for answer in answers) + sum(photos.values())
 
     def _model(self, request: TraceRequest, report: Report, cancelled: Callable[[], bool]) -> ExplorerModel:
         return self.models.get(

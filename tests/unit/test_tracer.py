@@ -7,11 +7,16 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from explorer import engine
+from explorer import tracer as tracer_module
 from explorer.errors import Cancelled, ExplorerError
+from explorer.images import Picture
+from explorer.model_store import ModelStore
 from explorer.samples import open_sample
-from explorer.tracer import Progress, TraceAnswer, Tracer, TraceRequest
+from explorer.tracer import ModelAnswerer, Progress, TraceAnswer, Tracer, TraceRequest
 
 PATIENCE = 10.0
 
@@ -135,6 +140,41 @@ def test_cancelled_says_nothing(request_a: TraceRequest) -> None:
     tracer.submit(request_a)
     assert tracer.wait(PATIENCE)
     tracer.close()
+
+
+def photo(name: str) -> Picture:
+    """One of 30,000 bytes."""
+    return Picture(np.zeros((100, 100, 3), np.uint8), f"{name}.jpg", name)
+
+
+def test_photos_count_among_what_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[tuple[str, tuple[float, float]]] = []
+
+    def trace_image(_model: object, picture: Picture, *, crop: tuple[float, float], **_sizes: object) -> Any:
+        runs.append((picture.digest, crop))
+        return SimpleNamespace(nbytes=1_000)
+
+    def ask(picture: Picture, place: float = 0.5) -> None:
+        answerer(TraceRequest(picture=picture, model="toy", crop=(place, 0.5)), lambda _: None, lambda: False)
+
+    monkeypatch.setattr(engine, "trace_image", trace_image)
+    monkeypatch.setattr(tracer_module, "REMEMBERED_BYTES", 70_000)
+    models = ModelStore()
+    models.add("toy", SimpleNamespace(spec=SimpleNamespace(num_params=1), labels=None))  # type: ignore[arg-type]
+    answerer = ModelAnswerer(models)
+    first, second, third = photo("first"), photo("second"), photo("third")
+    for place in (0.1, 0.2, 0.3, 0.4):  # one photo is held once, however many answers there are to it
+        ask(first, place)
+    ask(second)
+    assert len(answerer._answers) == 5
+    ask(third)  # 96,000 bytes: all of the first photo has to go before 30,000 are free
+    assert [key[0] for key in answerer._answers] == ["second", "third"]
+    before = len(runs)
+    ask(second)
+    ask(third)
+    assert len(runs) == before
+    ask(first)
+    assert len(runs) == before + 1
 
 
 def test_the_key_tells_requests_apart(request_a: TraceRequest) -> None:
