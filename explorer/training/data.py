@@ -108,7 +108,8 @@ def read_labels(path: Path) -> tuple[ClassName, ...]:
     """Read ``classes.tsv`` or ``labels.tsv``."""
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream, delimiter="\t"))
+            # As it is written: a quotation mark is a letter of the name.
+            rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
         return tuple(ClassName(*(row[column] for column in _LABEL_COLUMNS)) for row in rows)
     except (OSError, KeyError, TypeError, UnicodeDecodeError, csv.Error) as error:
         raise ExplorerError("training-data-packed", path=str(path), problem=str(error)) from error
@@ -174,7 +175,9 @@ def _load_folder(source: Path, image_size: int, cache: Path) -> PictureSet:
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     pictures = ((str(path), path.read_bytes()) for path in paths)
     pixels = _decoded(pictures, len(paths), image_size, cache, key)
-    return PictureSet(pixels, labels, tuple(ClassName(folder.name, folder.name, folder.name) for folder in folders))
+    # A tab or a line end in a folder's name would be another column or row of labels.tsv.
+    names = [" ".join(folder.name.split()) for folder in folders]
+    return PictureSet(pixels, labels, tuple(ClassName(name, name, name) for name in names))
 
 
 def _decoded(pictures: Iterable[tuple[str, bytes]], count: int, image_size: int, cache: Path, key: str) -> np.ndarray:

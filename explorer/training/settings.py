@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -184,7 +185,7 @@ class TrainSettings:
         for name in ("mix_probability", "grey_probability", "jpeg_probability", "erase_probability"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 return Phrase("training.problem.probability", name=name)
-        if self.embed_dim % self.num_heads:
+        if self.num_heads < 1 or self.embed_dim % self.num_heads:
             return Phrase("training.problem.heads")
         for name, allowed in (
             ("position", POSITIONS),
@@ -268,10 +269,17 @@ class TrainSettings:
             convert = _CONVERSIONS[kinds[name]]
             try:
                 changed[name] = convert(value)
-            except (TypeError, ValueError, KeyError, AttributeError) as error:
+            except (TypeError, ValueError, ArithmeticError, KeyError, AttributeError) as error:
                 problem = Phrase("training.problem.value", name=name, value=str(value))
                 raise ExplorerError("training-settings", problem=problem) from error
         return cls(**changed)
+
+
+def _finite(value: float) -> float:
+    # JSON and TOML know NaN and infinity; a run whose length is neither large nor small would be over at once.
+    if not math.isfinite(value):
+        raise ValueError(value)
+    return value
 
 
 def _only(*kinds: type) -> Callable[[Any], Any]:
@@ -293,10 +301,10 @@ def _stage(values: Mapping[str, Any]) -> Stage:
 _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
     "bool": _only(bool),
     "int": _only(int),
-    "float": _only(int, float),
+    "float": lambda value: _finite(_only(int, float)(value)),
     "str": str,
     "Sequence[Stage]": lambda stages: tuple(_stage(values) for values in stages),
-    "Sequence[float]": lambda values: tuple(float(value) for value in values),
+    "Sequence[float]": lambda values: tuple(_finite(float(value)) for value in values),
     "Mapping[int, int]": lambda sizes: {int(patch): int(size) for patch, size in sizes.items()},
     "Mapping[int, float]": lambda shares: {int(patch): float(share) for patch, share in shares.items()},
 }
@@ -309,8 +317,10 @@ def read_settings(path: Path) -> TrainSettings:
         values = tomllib.loads(content) if path.suffix == ".toml" else json.loads(content)
     except OSError as error:
         raise ExplorerError("file-unreadable", file=str(path)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ExplorerError("training-settings", problem=f"{path.name}: {error}") from error
+    if not isinstance(values, dict):
+        raise ExplorerError("training-settings", problem=Phrase("training.problem.no-table", file=path.name))
     return TrainSettings.from_values(values)
 
 

@@ -72,7 +72,7 @@ class Trainer:
         self.folder = folder
         self.device = device
         self.split = split_pictures(pictures.labels, settings.validation_per_class)
-        if len(self.split.train) < 2:
+        if len(self.split.train) < 2 or not len(self.split.validation):
             raise ExplorerError("training-data-few", path=str(folder), count=len(self.split.train))
         self.pixels = _reachable(pictures.pixels, device)
         self.labels = torch.as_tensor(pictures.labels).to(device)

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from explorer.errors import ExplorerError
 from explorer.texts import LANGUAGES, error_text
-from explorer.training.data import load_pictures, split_pictures
+from explorer.training.data import load_pictures, read_labels, split_pictures, write_labels
 from tests.training_pictures import pictures, write_folders, write_packed
 
 
@@ -32,6 +33,17 @@ def test_folders_of_pictures_are_classes(tmp_path: Path) -> None:
     assert [name.wordnet_id for name in loaded.classes] == ["colour0", "colour1", "colour2"]
     assert loaded.pixels.shape == (36, 16, 16, 3)
     assert np.array_equal(loaded.pixels.mean(axis=(1, 2)).argmax(axis=1), loaded.labels)
+
+
+def test_any_folder_name_comes_back_from_the_labels(tmp_path: Path) -> None:
+    for number, name in enumerate(('"Golden" apple', '"quince', "a\tb\nc")):
+        folder = tmp_path / "set" / name
+        folder.mkdir(parents=True)
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(folder / "one.png")
+    classes = load_pictures(tmp_path / "set", 16, tmp_path / "cache").classes
+    write_labels(tmp_path / "labels.tsv", classes)
+    assert read_labels(tmp_path / "labels.tsv") == classes
+    assert [name.name_en for name in classes] == ['"Golden" apple', '"quince', "a b c"]
 
 
 def test_pictures_of_other_sizes_are_cut_to_a_square(tmp_path: Path) -> None:

@@ -168,6 +168,9 @@ def test_presets_survive_their_own_file(name: str, tmp_path: Path) -> None:
         {"patch_drop": {"8": 1.0}},
         {"patch_drop": 0.5},
         {"jpeg_probability": 1.5},
+        {"num_heads": 0},
+        {"batch_sizes": {"8": float("inf")}},
+        {"epochs": float("nan")},
         {"mix_probability": -0.1},
     ],
 )
@@ -175,6 +178,13 @@ def test_settings_that_cannot_work_are_refused(values: dict[str, object]) -> Non
     with pytest.raises(ExplorerError) as caught:
         TrainSettings.from_values(values)
     assert caught.value.code == "training-settings"
+
+
+def test_a_file_of_something_else_holds_no_settings(tmp_path: Path) -> None:
+    for content in ("[[1]]", "5", "[" * 100_000):
+        (tmp_path / "own.json").write_text(content, "utf-8")
+        with pytest.raises(ExplorerError, match=r"own\.json"):
+            read_settings(tmp_path / "own.json")
 
 
 def test_broken_settings_file(tmp_path: Path) -> None:

@@ -148,6 +148,13 @@ def test_too_few_pictures(tmp_path: Path) -> None:
     assert caught.value.code == "training-data-few"
 
 
+def test_one_picture_a_class_cannot_be_held_back(tmp_path: Path) -> None:
+    source = write_packed(tmp_path / "single", each=1)
+    with pytest.raises(ExplorerError) as caught:
+        trainer(tmp_path / "run", load_pictures(source, 16, tmp_path / "cache"))
+    assert caught.value.code == "training-data-few"
+
+
 def test_divergence_is_told(tmp_path: Path, loaded: PictureSet) -> None:
     running = trainer(tmp_path, loaded)
     with torch.no_grad():
