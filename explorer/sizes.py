@@ -18,7 +18,6 @@ __all__ = [
     "num_patches",
     "num_tokens",
     "patch_size_choices",
-    "size_choice",
     "trace_bytes",
 ]
 
@@ -144,7 +143,7 @@ def check_size(spec: ModelSpec, image_size: int, patch_size: int) -> None:
     raise ExplorerError("trace-too-large-model", **values, image_size=image_size)
 
 
-def patch_size_choices(spec: ModelSpec, image_size: int) -> tuple[SizeChoice, ...]:
+def patch_size_choices(spec: ModelSpec, image_size: int, shown: int = 0) -> tuple[SizeChoice, ...]:
     """Patch sizes that can be chosen at an input size.
 
     Parameters
@@ -152,17 +151,20 @@ def patch_size_choices(spec: ModelSpec, image_size: int) -> tuple[SizeChoice, ..
     spec : ModelSpec
     image_size : int
         Side of the input.
+    shown : int
+        The size that is shown; a link or Python may have asked for one that is not offered.
 
     Returns
     -------
     tuple of SizeChoice
-        Those of 4 pixels and more that fill the input evenly, and the model's own at its own input size;
-        smallest first, those whose trace would be too large with ``fits=False``.
+        Those of 4 pixels and more that fill the input evenly, the model's own at its own input size, and the one that
+        is shown; smallest first, those whose trace would be too large with ``fits=False``.
     """
     sizes = {size for size in range(MIN_PATCH_SIZE, image_size + 1) if image_size % size == 0}
     if image_size == spec.image_size:
         sizes.add(spec.patch_size)
-    return tuple(size_choice(spec, image_size, size) for size in sorted(sizes))
+    sizes.add(shown)
+    return tuple(_choice(spec, image_size, size) for size in sorted(sizes) if size > 0)
 
 
 def image_size_choices(spec: ModelSpec, patch_size: int, shown: int = 0) -> tuple[SizeChoice, ...]:
@@ -174,7 +176,8 @@ def image_size_choices(spec: ModelSpec, patch_size: int, shown: int = 0) -> tupl
     patch_size : int
         Side of a patch.
     shown : int
-        The size that is shown. It may have been offered with larger patches, which are rounded to further away.
+        The size that is shown. It may have been offered with larger patches, which are rounded to further away, or
+        asked for by a link or Python.
 
     Returns
     -------
@@ -187,18 +190,10 @@ def image_size_choices(spec: ModelSpec, patch_size: int, shown: int = 0) -> tupl
     if patch_size == spec.patch_size:
         sizes.add(spec.image_size)
     sizes.add(shown)
-    return tuple(size_choice(spec, size, patch_size) for size in sorted(sizes) if size >= patch_size)
+    return tuple(_choice(spec, size, patch_size) for size in sorted(sizes) if size >= patch_size)
 
 
-def size_choice(spec: ModelSpec, image_size: int, patch_size: int) -> SizeChoice:
-    """What follows from a patch and an input size.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-    image_size, patch_size : int
-        Sides in pixels.
-    """
+def _choice(spec: ModelSpec, image_size: int, patch_size: int) -> SizeChoice:
     size = trace_bytes(spec, image_size, patch_size)
     return SizeChoice(
         patch_size=patch_size,

@@ -16,7 +16,7 @@ from explorer.panels.messages import changes_html, error_html, facts_html, notic
 from explorer.panels.page_link import PageLink
 from explorer.panels.tour import GuidedTour
 from explorer.samples import open_sample
-from explorer.sizes import MAX_TRACE_BYTES, SizeChoice, image_size_choices, patch_size_choices, size_choice
+from explorer.sizes import MAX_TRACE_BYTES, SizeChoice, image_size_choices, patch_size_choices
 from explorer.state import ExplorerState
 from explorer.texts import LANGUAGES, text
 from explorer.widgets.choice import Choice
@@ -286,10 +286,9 @@ class ControlBar(W.VBox):
         # Between the choice of another model and its answer there are no sizes.
         if spec is None or not state.patch_size or not state.image_size:
             return
-        # A link or Python may ask for sizes that are not offered: what is shown is in the menus all the same.
-        shown = size_choice(spec, state.image_size, state.patch_size)
-        patch_sizes = {shown, *patch_size_choices(spec, state.image_size)}
-        options = [self._option(choice, choice.patch_size) for choice in sorted(patch_sizes, key=_sides)]
+        # What is shown stands in the menus, whoever asked for it.
+        patch_sizes = patch_size_choices(spec, state.image_size, state.patch_size)
+        options = [self._option(choice, choice.patch_size) for choice in patch_sizes]
         self._patch_size.kind = "segments" if len(options) <= _SEGMENTS else "menu"
         self._patch_size.show(options, state.patch_size)
         image_sizes = image_size_choices(spec, state.patch_size, state.image_size)
@@ -317,10 +316,6 @@ class ControlBar(W.VBox):
                 self.state.report(error)
 
         return guarded
-
-
-def _sides(choice: SizeChoice) -> tuple[int, int]:
-    return choice.image_size, choice.patch_size
 
 
 def _button(on_click: Callable[[Any], None]) -> Button:

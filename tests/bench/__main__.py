@@ -11,7 +11,6 @@ import argparse
 import io
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from explorer.resources import assets_path
+from tests.bench.loading import loading
 from tests.bench.watch import PATIENCE
 from tests.page.browser import launch_browser
 from tests.page.harness import Server, start_command
@@ -323,34 +323,6 @@ def trace_and_forward(names: tuple[str, ...], rounds: int = 15) -> dict[str, tup
                     times[what].append(1000 * (time.perf_counter() - began))
         results[name] = (statistics.median(times["trace"]), statistics.median(times["forward"]))
     return results
-
-
-#: Seconds that timm takes to be imported beside torch, and then the bundled model to be there, ours or timm's own way.
-LOADING = """
-import sys, time
-import torch
-from explorer.torch_compat import import_timm
-began = time.perf_counter()
-timm = import_timm()
-imported = time.perf_counter()
-if sys.argv[1] == "page":
-    import explorer
-    explorer.load_model("bundled")
-else:
-    timm.create_model("local-dir:" + sys.argv[2], pretrained=True).eval()
-print(imported - began, time.perf_counter() - imported)
-"""
-
-
-def loading(rounds: int = 5) -> dict[str, list[float]]:
-    """Medians for both, each in processes of its own, by turns: seconds to import timm, and to load after it."""
-    times: dict[str, list[list[float]]] = {"page": [], "plain": []}
-    for _ in range(rounds):
-        for home, taken in times.items():
-            command = [sys.executable, "-c", LOADING, home, str(assets_path("models", "flexi").resolve())]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            taken.append([float(part) for part in done.stdout.split()])
-    return {home: [statistics.median(column) for column in zip(*taken, strict=True)] for home, taken in times.items()}
 
 
 def main() -> None:

@@ -142,3 +142,20 @@ def standin(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandinHub
             monkeypatch.setenv(variable, value)
         yield server
     assert server.strangers == []
+
+
+@pytest.fixture
+def module() -> Any:
+    """A small ViT that answers something."""
+    from explorer.torch_compat import import_timm
+    from tests.unit.model_folders import ARGUMENTS
+
+    return randomised(import_timm().create_model("vit_tiny_patch16_224", **ARGUMENTS)).eval()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, module: Any) -> Path:
+    """It, as a folder that can be loaded."""
+    from tests.unit.model_folders import write_folder
+
+    return write_folder(tmp_path / "mine", module)

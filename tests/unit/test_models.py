@@ -21,19 +21,9 @@ from explorer.positions import sinusoidal_table
 from explorer.torch_compat import import_timm
 from tests.unit.model_folders import ARGUMENTS, code_of, write_folder
 
-from .conftest import MODELS, explorer_model, random_image, randomised, timm_model
+from .conftest import MODELS, explorer_model, random_image, timm_model
 
 timm = import_timm()
-
-
-@pytest.fixture
-def module() -> Any:
-    return randomised(timm.create_model("vit_tiny_patch16_224", **ARGUMENTS)).eval()
-
-
-@pytest.fixture
-def folder(tmp_path: Path, module: Any) -> Path:
-    return write_folder(tmp_path / "mine", module)
 
 
 def output_of(module: Any, model: ExplorerModel) -> Any:

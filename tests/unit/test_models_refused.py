@@ -16,21 +16,9 @@ from explorer import hub, load_model
 from explorer.errors import ExplorerError
 from explorer.models import wrap_model
 from explorer.torch_compat import import_timm
-from tests.unit.model_folders import ARGUMENTS, code_of, write_folder
-
-from .conftest import randomised
+from tests.unit.model_folders import code_of
 
 timm = import_timm()
-
-
-@pytest.fixture
-def module() -> Any:
-    return randomised(timm.create_model("vit_tiny_patch16_224", **ARGUMENTS)).eval()
-
-
-@pytest.fixture
-def folder(tmp_path: Path, module: Any) -> Path:
-    return write_folder(tmp_path / "mine", module)
 
 
 @pytest.mark.parametrize(

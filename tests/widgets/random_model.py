@@ -9,6 +9,7 @@ import torch
 from explorer.engine import trace_image
 from explorer.labels import Labels
 from explorer.models import wrap_model
+from explorer.panels.experiments import ExperimentsPanel
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
 from explorer.torch_compat import import_timm
@@ -60,6 +61,20 @@ def random_state(intervention: Any = None, **arguments: Any) -> ExplorerState:
     assert state.wait(60)
     assert state.error is None, state.error
     return state
+
+
+def settled(state: ExplorerState) -> None:
+    """Wait until the run and the experiments are there, and hear of no failure."""
+    assert state.wait(60)
+    assert state.error is None, state.error
+
+
+def opened(state: ExplorerState, name: str) -> Any:
+    """An experiment of stage 7, with its result."""
+    state.experiment = name
+    stage = ExperimentsPanel(state)
+    settled(state)
+    return stage.experiments[name]
 
 
 def shown(widget: Any) -> bool:

@@ -18,7 +18,7 @@ from explorer.panels.experiments import ExperimentsPanel
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
 from explorer.trace import Trace
-from tests.widgets.random_model import random_state, shown
+from tests.widgets.random_model import random_state, settled, shown
 
 
 @pytest.fixture
@@ -26,12 +26,6 @@ def state() -> Iterator[ExplorerState]:
     state = random_state()
     yield state
     state.close()
-
-
-def settled(state: ExplorerState) -> None:
-    assert state.wait(60)
-    assert state.jobs.wait(60)
-    assert state.wait(60)
 
 
 class Counting(ExperimentPanel):

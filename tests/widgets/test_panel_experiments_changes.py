@@ -28,7 +28,7 @@ from explorer.panels.position import PositionPanel
 from explorer.positions import cosine_similarity, sinusoidal_2d
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
-from tests.widgets.random_model import random_answerer, random_state, shown
+from tests.widgets.random_model import opened, random_answerer, random_state, settled, shown
 from tests.widgets.turns import Turns
 
 
@@ -37,12 +37,6 @@ def state() -> Iterator[ExplorerState]:
     state = random_state()
     yield state
     state.close()
-
-
-def settled(state: ExplorerState) -> None:
-    assert state.wait(60)
-    assert state.jobs.wait(60)
-    assert state.wait(60)
 
 
 # -- 1 Shuffle --------------------------------------------------------------------------------------------------------
@@ -142,16 +136,9 @@ def test_another_grid_gets_another_order(shuffle: Any, state: ExplorerState) -> 
 # -- 2 Swap -----------------------------------------------------------------------------------------------------------
 
 
-def chosen(state: ExplorerState, name: str) -> Any:
-    state.experiment = name
-    stage = ExperimentsPanel(state)
-    settled(state)
-    return stage.experiments[name]
-
-
 @pytest.mark.parametrize(("kind", "strength"), [("none", "1"), ("sin1d", "slides"), ("sin2d", "2"), ("shuffled", "1")])
 def test_swap_shows_what_its_function_returns(state: ExplorerState, kind: Any, strength: str) -> None:
-    swap = chosen(state, "swap")
+    swap = opened(state, "swap")
     swap._kind.value = kind
     swap._strength.value = strength
     settled(state)
@@ -172,7 +159,7 @@ def test_swap_shows_what_its_function_returns(state: ExplorerState, kind: Any, s
 
 
 def test_the_models_own_table_changes_nothing(state: ExplorerState) -> None:
-    swap = chosen(state, "swap")
+    swap = opened(state, "swap")
     swap._reset.click()
     settled(state)
     assert swap._kind.value == "own"
@@ -186,7 +173,7 @@ def test_the_models_own_table_changes_nothing(state: ExplorerState) -> None:
 
 def test_a_size_without_a_two_dimensional_table_offers_none() -> None:
     state = random_state(embed_dim=26)
-    swap = chosen(state, "swap")
+    swap = opened(state, "swap")
     assert {option["value"] for option in swap._kind.options if option["disabled"]} == {"sin2d"}
     assert swap._kind.value == "none"
     state.close()
@@ -194,7 +181,7 @@ def test_a_size_without_a_two_dimensional_table_offers_none() -> None:
 
 def test_siblings_stand_beside_the_paper_where_they_are_bundled(state: ExplorerState, monkeypatch: Any) -> None:
     monkeypatch.setattr(positions, "bundled_models", tuple)
-    swap = chosen(state, "swap")
+    swap = opened(state, "swap")
     assert "61.4%" in swap._paper.value
     assert not shown(swap._trained_row)
     trace = state.trace
@@ -219,7 +206,7 @@ def two(state: ExplorerState) -> Any:
     """The shown model beside one of another size."""
     untrained = random_answerer(img_size=48, depth=3, num_heads=3, num_classes=4, class_token=False, global_pool="avg")
     state.jobs.models.add("bundled", untrained.model, random_weights=True)  # type: ignore[attr-defined]
-    return chosen(state, "models")
+    return opened(state, "models")
 
 
 def test_two_models_show_what_their_function_returns(two: Any, state: ExplorerState) -> None:
@@ -289,7 +276,7 @@ def cells(panel: Any, css: str) -> list[str]:
 
 
 def test_sizes_show_what_their_function_returns(state: ExplorerState) -> None:
-    sizes = chosen(state, "sizes")
+    sizes = opened(state, "sizes")
     model = state.jobs.models.get("bundled")
     expected = compare_sizes(model, state.picture, [4, 8, 16, 32], [32])
     assert [int(cell.split()[0]) for cell in cells(sizes, "vx-sizes-patch")[1:]] == [32, 16, 8, 4]
@@ -305,7 +292,7 @@ def test_sizes_show_what_their_function_returns(state: ExplorerState) -> None:
 
 
 def test_input_sizes_vary_too(state: ExplorerState) -> None:
-    sizes = chosen(state, "sizes")
+    sizes = opened(state, "sizes")
     sizes._vary.value = "image"
     settled(state)
     images = [int(cell.split()[0]) for cell in cells(sizes, "vx-sizes-image")[1:]]
@@ -315,7 +302,7 @@ def test_input_sizes_vary_too(state: ExplorerState) -> None:
 
 
 def test_positions_are_shown_before_and_after_interpolation(state: ExplorerState) -> None:
-    sizes = chosen(state, "sizes")
+    sizes = opened(state, "sizes")
     own, rows = state.trace.arrays.pos_embed[1:], sizes.result[0].result.rows
     assert sizes._opened == "4/32"  # the grid that is furthest from 4 × 4
     state.dimension = 5
@@ -333,7 +320,7 @@ def test_positions_are_shown_before_and_after_interpolation(state: ExplorerState
 
 def test_another_model_has_a_table_of_its_own(state: ExplorerState, monkeypatch: Any) -> None:
     other = random_answerer(img_size=48, depth=1, num_heads=2, num_classes=0).model  # type: ignore[attr-defined]
-    sizes = chosen(state, "sizes")
+    sizes = opened(state, "sizes")
     name = next(option["value"] for option in sizes._beside.options if option["value"])
     state.jobs.models.add(name, other)
     sizes._beside.value = name
@@ -350,7 +337,7 @@ def test_a_table_that_is_a_formula_is_worked_out_anew_and_said_to_be_so() -> Non
     turns = Turns()
     state = turns.take(ExplorerState(picture=open_sample("coffee"), model="pos-sin2d", deliver=turns))
     settled(state)
-    sizes = chosen(state, "sizes")
+    sizes = opened(state, "sizes")
     sizes._rows.value = "4/64"
     after = sizes._grids["after"].figure
     assert after.title.startswith("Worked out anew: 16 × 16")
@@ -365,7 +352,7 @@ def test_a_table_that_is_a_formula_is_worked_out_anew_and_said_to_be_so() -> Non
 
 def test_a_model_without_positions_has_none_to_interpolate() -> None:
     state = random_state(pos_embed="none")
-    sizes = chosen(state, "sizes")
+    sizes = opened(state, "sizes")
     assert "nothing to interpolate" in sizes._position_words.value
     assert not shown(sizes._grids["after"])
     state.close()
@@ -390,7 +377,7 @@ def test_every_kind_of_model_can_be_experimented_with(name: str, arguments: dict
     state = random_state(**arguments)
     twin = random_answerer(**arguments).model  # type: ignore[attr-defined]
     state.jobs.models.add("bundled", twin, random_weights=True)
-    panel = chosen(state, name)
+    panel = opened(state, name)
     assert state.error is None, state.error
     assert panel._failure.value == ""
     assert panel.result is not None

@@ -18,7 +18,7 @@ from explorer.numerics import softmax
 from explorer.panels.experiments import ExperimentsPanel
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
-from tests.widgets.random_model import random_state
+from tests.widgets.random_model import opened, random_state, settled
 
 
 @pytest.fixture
@@ -26,20 +26,6 @@ def state() -> Iterator[ExplorerState]:
     state = random_state(scale=6.0)
     yield state
     state.close()
-
-
-def settled(state: ExplorerState) -> None:
-    assert state.wait(60)
-    assert state.jobs.wait(60)
-    assert state.wait(60)
-    assert state.error is None, state.error
-
-
-def opened(state: ExplorerState, name: str) -> Any:
-    state.experiment = name
-    stage = ExperimentsPanel(state)
-    settled(state)
-    return stage.experiments[name]
 
 
 def trained(state: ExplorerState) -> Any:

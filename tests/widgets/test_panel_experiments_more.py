@@ -19,12 +19,11 @@ from explorer.interventions import Intervention
 from explorer.labels import Labels
 from explorer.numerics import softmax
 from explorer.panels.experiment_answers import change as written
-from explorer.panels.experiments import ExperimentsPanel
 from explorer.panels.numbers import signed
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
 from explorer.widgets.switch_grid import SwitchGrid
-from tests.widgets.random_model import random_state
+from tests.widgets.random_model import opened, random_state, settled
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -34,20 +33,6 @@ def state() -> Iterator[ExplorerState]:
     state = random_state(scale=6.0)
     yield state
     state.close()
-
-
-def settled(state: ExplorerState) -> None:
-    assert state.wait(60)
-    assert state.jobs.wait(60)
-    assert state.wait(60)
-    assert state.error is None, state.error
-
-
-def opened(state: ExplorerState, name: str) -> Any:
-    state.experiment = name
-    stage = ExperimentsPanel(state)
-    settled(state)
-    return stage.experiments[name]
 
 
 # -- 5 How the answer forms --------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from explorer.panels.stages import PICTURED
 from explorer.panels.stems import picture_stem
 from explorer.state import MEAN_OF_HEADS, ExplorerState
 from explorer.widgets.attention_view import ROLLOUT, AttentionView
-from tests.widgets.random_model import random_state, shown
+from tests.widgets.random_model import random_state, settled, shown
 
 #: What is marked in a picture, said beside it, or shared with the one beside it: no picture is another one for that.
 MARKS = re.compile(
@@ -61,13 +61,6 @@ def state() -> Iterator[ExplorerState]:
     state = random_state(scale=6.0)
     yield state
     state.close()
-
-
-def settled(state: ExplorerState) -> None:
-    assert state.wait(60)
-    assert state.jobs.wait(60)
-    assert state.wait(60)
-    assert state.error is None, state.error
 
 
 def check(stage: str, panels: list[Any], state: ExplorerState) -> set[str]:
