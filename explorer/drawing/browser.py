@@ -26,6 +26,8 @@ __all__ = ["Browser", "find_browser"]
 
 #: Names on the search path, the lightest to start first.
 _NAMES = (
+    "chromium-headless-shell",
+    "chrome-headless-shell",
     "chromium",
     "chromium-browser",
     "google-chrome",
@@ -34,7 +36,6 @@ _NAMES = (
     "microsoft-edge",
     "microsoft-edge-stable",
     "msedge",
-    "chrome-headless-shell",
 )
 _MAC = (
     "Google Chrome.app/Contents/MacOS/Google Chrome",

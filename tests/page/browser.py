@@ -11,7 +11,15 @@ from playwright.sync_api import Browser, Playwright
 
 __all__ = ["find_chromium", "launch_browser"]
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: The shell without windows first: it draws the same, and opens a page in half the time.
+NAMES = (
+    "chromium-headless-shell",
+    "chrome-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
 
 
 def find_chromium() -> str | None:
