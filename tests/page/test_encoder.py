@@ -96,12 +96,18 @@ def test_both_languages(page_at: Callable[..., Page], query: str, word: str) -> 
 def test_stepping_moves_nothing_above(page: Page) -> None:
     section = stage(page)
     button = section.locator(".vx-encoder-next")
-    button.scroll_into_view_if_needed()
-    before = button.bounding_box()
-    for step in range(2, 6):
+
+    def step_to(step: int) -> float:
+        """Where the button lies in the stage: a click that had to be tried again has scrolled the window."""
         button.click()
         expect(section.locator(".vx-encoder-step h3")).to_contain_text(f"{step}. ")
-    after = button.bounding_box()
-    assert before is not None
-    assert after is not None
-    assert abs(after["y"] - before["y"]) < 1
+        place: float = button.evaluate(
+            "(button) => button.getBoundingClientRect().top"
+            " - button.closest('.vx-stage-encoder').getBoundingClientRect().top"
+        )
+        return place
+
+    before = step_to(2)
+    for step in range(3, 6):
+        after = step_to(step)
+    assert abs(after - before) < 1
