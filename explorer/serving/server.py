@@ -24,6 +24,7 @@ from traitlets import Bool, Unicode
 from traitlets.config import Config
 from voila.app import Voila
 
+from explorer.kernels.provisioner import PROVISIONER, ForkedKernels
 from explorer.resources import notebooks_path
 from explorer.serving.addresses import Addresses, bind, is_local
 from explorer.serving.frontend import FrontEnd
@@ -90,6 +91,9 @@ class ServeOptions:
         Send the front end's scripts in one file; else one by one, as they are recorded.
     notebook : str or None
         Another notebook than the dashboard's, served with the same settings.
+    split_kernels : bool
+        Split kernels off one process that has imported the dashboard, where the system bears it; else start each from
+        nothing.
     """
 
     host: str = "127.0.0.1"
@@ -101,6 +105,7 @@ class ServeOptions:
     verbose: bool = False
     bundled: bool = True
     notebook: str | None = None
+    split_kernels: bool = True
 
     @property
     def kernels(self) -> int:
@@ -113,16 +118,21 @@ class ServeOptions:
 class OwnKernels(KernelSpecManager):
     """One kernel: the Python that runs the server. Whatever else is installed for this user does not matter."""
 
+    split = Bool(True, help="Split kernels off one process that has everything imported").tag(config=True)
+
     def find_kernel_specs(self) -> dict[str, str]:
         return {"python3": str(RESOURCES)}
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:  # noqa: ARG002 - there is but one
+        # Each would warn that what it says to the server, on this machine, is not encrypted.
+        level = "INFO" if self.log.isEnabledFor(logging.INFO) else "ERROR"
         return KernelSpec(
-            argv=make_ipkernel_cmd(),
+            argv=[*make_ipkernel_cmd(), f"--log-level={level}"],
             display_name="Python 3",
             language="python",
             resource_dir=str(RESOURCES),
             interrupt_mode="signal",
+            metadata={"kernel_provisioner": {"provisioner_name": PROVISIONER}} if self.split else {},
         )
 
 
@@ -224,8 +234,14 @@ def serve_page(options: ServeOptions, announce: Callable[[Addresses], None]) -> 
             threading.Thread(target=webbrowser.open, args=(addresses.here,), daemon=True).start()
 
     app.when_listening = listening
-    app.initialize([str(notebook)])
-    app.start()
+    if options.split_kernels:
+        # What takes longest is begun first.
+        ForkedKernels.prepare()
+    try:
+        app.initialize([str(notebook)])
+        app.start()
+    finally:
+        ForkedKernels.stop()
 
 
 def _config(options: ServeOptions, port: int) -> Config:
@@ -254,6 +270,7 @@ def _config(options: ServeOptions, port: int) -> Config:
     voila.extension_allowlist = list(EXTENSIONS)
     voila.page_config_hook = _page_settings
     voila.kernel_spec_manager_class = OwnKernels
+    config.OwnKernels.split = options.split_kernels
     voila.multi_kernel_manager_class = KernelsHere
     voila.preheat_kernel = options.kernels > 0
     voila.default_pool_size = options.kernels

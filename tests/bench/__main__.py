@@ -235,8 +235,7 @@ def upload_to_class(page: Page, home: Home, data: bytes) -> float:
 
 def memory(server: Server) -> float:
     """Megabytes that the kernel of the open page has for itself; the largest, where others are kept ready."""
-    children = psutil.Process(server.process.pid).children(recursive=True)
-    return max(child.memory_full_info().uss for child in children if "ipykernel" in " ".join(child.cmdline())) / 1e6
+    return max(kernel.memory_full_info().uss for kernel in server.kernels()) / 1e6
 
 
 def measure(browser: Browser, home: Home, kernels: int, rounds: int, photo: bytes) -> None:

@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 from playwright.sync_api import ConsoleMessage, Dialog, Page, Request, WebSocket, expect
 
 __all__ = [
@@ -35,7 +36,8 @@ __all__ = [
 SERVE_NOTEBOOK = """
 import sys
 from explorer.serving import ServeOptions, serve_page
-serve_page(ServeOptions(port=0, host=sys.argv[2], ready_kernels=0, open_browser=False, notebook=sys.argv[1]),
+serve_page(ServeOptions(port=0, host=sys.argv[2], ready_kernels=0, open_browser=False, notebook=sys.argv[1],
+                        split_kernels=False),
            lambda addresses: print(addresses.here, flush=True))
 """
 
@@ -51,6 +53,10 @@ LAB_NOISE = (
     re.compile(r"Failed to load resource: .*(404|Not Found)"),
     re.compile(r"Failed to fetch .*(workspace|settings|translation|announcement)", re.IGNORECASE),
 )
+
+
+#: The process that kernels are split off.
+PARENT = "explorer.kernels.parent"
 
 
 class Server:
@@ -106,6 +112,27 @@ class Server:
             time.sleep(0.05)
         raise RuntimeError(f"nobody listens at {self.url}:\n" + "\n".join(self.log))
 
+    def kernels(self) -> list[psutil.Process]:
+        """The kernels that it has started, by itself or by way of the parent that kernels are split off."""
+
+        def runs(child: psutil.Process) -> bool:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it may end between two of the lines
+                command = " ".join(child.cmdline())
+                return "ipykernel" in command or (PARENT in command and child.ppid() != self.process.pid)
+            return False
+
+        return [child for child in psutil.Process(self.process.pid).children(recursive=True) if runs(child)]
+
+    def kernel(self, kernel_id: str) -> psutil.Process | None:
+        """The kernel by an id, as long as it runs."""
+
+        def is_it(kernel: psutil.Process) -> bool:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                return kernel.name() == f"kernel-{kernel_id}"[:15] or kernel_id in " ".join(kernel.cmdline())
+            return False
+
+        return next(filter(is_it, self.kernels()), None)
+
     def stop(self) -> None:
         """End it, and what it started if it does not do so itself."""
         if self.process.poll() is None:
@@ -152,7 +179,7 @@ def start_command(
 
 
 def serve_notebook(notebook: Path, cwd: Path, host: str = "127.0.0.1") -> AbstractContextManager[Server]:
-    """Serve another notebook than the dashboard's, with the same settings."""
+    """Serve another notebook than the dashboard's, with the same settings; its kernels import what it needs."""
     return start_command([sys.executable, "-c", SERVE_NOTEBOOK, str(notebook), host], cwd)
 
 

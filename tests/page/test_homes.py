@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
@@ -29,18 +28,6 @@ from tests.page.harness import (
 )
 from tests.page.standing import renew_in_lab
 from tests.page.wire import Wire
-
-
-def kernels(server: Server) -> list[psutil.Process]:
-    """The kernels that a server has started."""
-
-    def runs(child: psutil.Process) -> bool:
-        try:
-            return any("ipykernel" in part for part in child.cmdline())
-        except psutil.NoSuchProcess:  # it ended between the two lines
-            return False
-
-    return [child for child in psutil.Process(server.process.pid).children(recursive=True) if runs(child)]
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
@@ -148,7 +135,8 @@ def test_no_icon_needs_a_font_that_may_be_missing(page: Page) -> None:
 def test_leaving_the_page_ends_its_kernel(voila: Server, open_page: Callable[..., Page]) -> None:
     page = open_page()
     address = page.evaluate("JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId")
-    mine = next(kernel for kernel in kernels(voila) if any(address in part for part in kernel.cmdline()))
+    mine = voila.kernel(address)
+    assert mine is not None
     page.goto("about:blank")
     assert eventually(lambda: not mine.is_running() or mine.status() == psutil.STATUS_ZOMBIE)
 
@@ -156,21 +144,21 @@ def test_leaving_the_page_ends_its_kernel(voila: Server, open_page: Callable[...
 def test_kernels_that_nobody_looks_at_are_given_up_but_not_those_kept_ready(tmp_path: Path) -> None:
     arguments = ["serve", "--port", "0", "--no-browser", "--ready-kernels", "1", "--idle-minutes", "0.05"]
     with start_server(arguments, tmp_path) as server:
-        assert eventually(lambda: len(kernels(server)) == 1)
+        assert eventually(lambda: len(server.kernels()) == 1)
         # A reader who asks for the page and never connects: a phone that was put away.
         with urllib.request.urlopen(server.url, timeout=60) as answer:
             kernel_id = re.search(r'"kernelId": "([\w-]+)"', answer.read().decode())
         assert kernel_id is not None
 
-        def running() -> list[bool]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                return [kernel_id[1] in " ".join(kernel.cmdline()) for kernel in kernels(server)]
-            return []
+        assert eventually(lambda: server.kernel(kernel_id[1]) is not None)
+
+        def only_the_other_runs() -> bool:
+            return len(server.kernels()) == 1 and server.kernel(kernel_id[1]) is None
 
         # Three seconds of rest later it is gone; the one that was started in its place is there, and stays.
-        assert eventually(lambda: running() == [False], 60)
+        assert eventually(only_the_other_runs, 60)
         time.sleep(5)
-        assert running() == [False]
+        assert only_the_other_runs()
 
 
 # -- what can go wrong -----------------------------------------------------------------------------------------------
@@ -235,7 +223,7 @@ def test_a_kernel_that_died_is_said_in_words(serve_code: Callable[..., Server], 
     server = serve_code("import ipywidgets\nipywidgets.HTML('<p class=there>here</p>')")
     page = new_page(f"{server.url}/?lang=ja")
     expect(page.locator(".there")).to_be_visible(timeout=30_000)
-    (kernel,) = kernels(server)
+    (kernel,) = server.kernels()
     kernel.kill()
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text(text("shell.lost-kernel", "ja"), timeout=30_000)
@@ -285,7 +273,7 @@ def test_server_ends_with_its_kernels(serve_code: Callable[..., Server], new_pag
     server = serve_code("import ipywidgets\nipywidgets.HTML('<p class=there>here</p>')")
     page = new_page(server.url)
     expect(page.locator(".there")).to_be_visible(timeout=30_000)
-    started = kernels(server)
+    started = server.kernels()
     page.goto("about:blank")
     os.kill(server.process.pid, signal.SIGTERM)
     assert eventually(lambda: server.process.poll() is not None)

@@ -1,0 +1,209 @@
+"""How the server gets kernels that are split off a process with everything imported.
+
+:class:`ForkedKernels` is a provisioner of :mod:`jupyter_client`, by the name of ``vit-explorer``. Whatever stands in
+its way (another system than Linux, another Python's kernel, a parent that is gone), the kernel is started as any other
+is: that takes longer, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+
+from explorer.kernels.parent import ENTRY
+
+__all__ = ["PROVISIONER", "ForkedKernels", "ForkedProcess", "KernelParent"]
+
+#: The provisioner's name, as ``pyproject.toml`` makes it known.
+PROVISIONER = "vit-explorer"
+
+#: Seconds after which a parent that says nothing is given up: it imports torch first, on a machine that may be busy.
+PATIENCE = 120.0
+
+
+class ForkedProcess:
+    """What :class:`subprocess.Popen` is to a child, for a child of another process.
+
+    Parameters
+    ----------
+    pid : int
+    descriptor : int
+        Stands for this very process, also when its number has become another's. Closed when it has ended.
+    """
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int, descriptor: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._descriptor = descriptor
+        self._ended = select.poll()
+        self._ended.register(descriptor, select.POLLIN)
+
+    def poll(self) -> int | None:
+        """None as long as it runs, then 0: with what status it ended only its parent learns."""
+        if self.returncode is None and self._ended.poll(0):
+            self._note_end()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            If it has not, after ``timeout`` seconds.
+        """
+        if self.returncode is None:
+            if not self._ended.poll(None if timeout is None else 1000 * timeout):
+                raise subprocess.TimeoutExpired("kernel", timeout or 0.0)
+            self._note_end()
+        return 0
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+    def _note_end(self) -> None:
+        self.returncode = 0
+        self._ended.unregister(self._descriptor)
+        os.close(self._descriptor)
+
+
+class KernelParent:
+    """The process that kernels are split off, as the server sees it. It ends with the server."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair()
+        # A busy machine takes its time; a parent that is gone is noticed at once.
+        self._socket.settimeout(PATIENCE)
+        self._lock = threading.Lock()
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-Xfrozen_modules=off", "-m", "explorer.kernels.parent", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                # Ctrl+C is the server's, which ends its kernels in good order.
+                start_new_session=True,
+            )
+
+    def split_off(self, arguments: Sequence[str], environment: Mapping[str, str], folder: str) -> ForkedProcess:
+        """A new kernel; waits until the parent has imported everything.
+
+        Parameters
+        ----------
+        arguments : sequence of str
+            Of the kernel.
+        environment : mapping
+        folder : str
+            Where it runs.
+
+        Raises
+        ------
+        OSError
+            If the parent is gone, or says nothing. It is then closed.
+        """
+        asked = {"arguments": list(arguments), "environment": dict(environment), "folder": folder}
+        with self._lock:
+            try:
+                self._socket.sendall(json.dumps(asked).encode() + b"\n")
+                answer, descriptors, _, _ = socket.recv_fds(self._socket, 4096, 1)
+                if not descriptors:
+                    raise ConnectionResetError
+            except OSError:
+                # A late answer would be taken for that to the next request.
+                self.close()
+                raise
+        return ForkedProcess(json.loads(answer)["pid"], descriptors[0])
+
+    def close(self) -> None:
+        """Let it end. Its kernels end with it."""
+        self._socket.close()
+
+
+class ForkedKernels(LocalProvisioner):
+    """Launches a kernel of this Python by splitting it off the one parent that this process has."""
+
+    _parent: KernelParent | None = None
+    _prepared = False
+    _lock = threading.Lock()
+
+    @classmethod
+    def prepare(cls) -> KernelParent | None:
+        """Start the parent, unless that has been done; what it imports is there when the first page is asked for.
+
+        Returns
+        -------
+        KernelParent or None
+            None where there cannot be one, or where there is none any more: what has failed once is not tried again.
+        """
+        with cls._lock:
+            if not cls._prepared and sys.platform == "linux" and hasattr(os, "pidfd_open"):
+                cls._parent = KernelParent()
+            cls._prepared = True
+            return cls._parent
+
+    @classmethod
+    def stop(cls) -> None:
+        """Let the parent end."""
+        with cls._lock:
+            if cls._parent is not None:
+                cls._parent.close()
+            cls._parent = None
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """Launch a kernel; the base class says how."""
+        split = await asyncio.to_thread(self._split_off, cmd, kwargs)
+        if split is None:
+            return await super().launch_kernel(cmd, **kwargs)
+        self.process = split  # type: ignore[assignment] # has all that is asked of a Popen
+        # The group is the kernel's own. It makes it right after the fork, so that asking now might name the parent's.
+        self.pid = self.pgid = split.pid
+        self.cwd = kwargs.get("cwd") or os.getcwd()
+        return self.connection_info
+
+    def _split_off(self, cmd: Sequence[str], settings: Mapping[str, Any]) -> ForkedProcess | None:
+        arguments = _own_kernel(cmd)
+        if arguments is None or any(settings.get(name) is not None for name in ("stdin", "stdout", "stderr")):
+            return None
+        parent = self.prepare()
+        if parent is None:
+            return None
+        folder = os.path.abspath(settings.get("cwd") or os.getcwd())
+        try:
+            return parent.split_off(arguments, settings.get("env") or os.environ, folder)
+        except OSError as error:
+            self.log.warning("Kernels cannot be split off any more (%s); each is started for itself", error)
+            self.stop()
+            return None
+
+
+def _own_kernel(cmd: Sequence[str]) -> list[str] | None:
+    """The arguments of a kernel that is this Python's; of any other None."""
+    if not cmd or cmd[0] != sys.executable or "-m" not in cmd:
+        return None
+    place = list(cmd).index("-m")
+    return list(cmd[place + 2 :]) if list(cmd[place + 1 : place + 2]) == [ENTRY] else None

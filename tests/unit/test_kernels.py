@@ -1,0 +1,198 @@
+"""Kernels that are split off a process with everything imported: each is whole, and a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from ipykernel.kernelspec import make_ipkernel_cmd
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager
+
+from explorer.kernels.provisioner import PROVISIONER, ForkedKernels, ForkedProcess, KernelParent, _own_kernel
+from explorer.serving.server import OwnKernels
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux bears a fork without exec")
+
+
+@pytest.fixture(scope="module")
+def parent() -> Iterator[KernelParent]:
+    with pytest.MonkeyPatch.context() as patch:
+        found = another_parent(patch)
+        yield found
+        ForkedKernels.stop()
+        assert found.process.wait(30) == 0
+
+
+def another_parent(patch: pytest.MonkeyPatch) -> KernelParent:
+    """What a server that has just been started has; the one of before comes back with the patch's end."""
+    patch.setattr(ForkedKernels, "_parent", None)
+    patch.setattr(ForkedKernels, "_prepared", False)
+    found = ForkedKernels.prepare()
+    assert found is not None
+    return found
+
+
+@asynccontextmanager
+async def kernel(
+    **settings: Any,
+) -> AsyncIterator[tuple[AsyncKernelManager, Callable[[str], Coroutine[Any, Any, str]]]]:
+    """A kernel as our server starts it, and what it prints when it runs a piece of code."""
+    manager = AsyncKernelManager(kernel_spec_manager=OwnKernels(), kernel_name="python3")
+    await manager.start_kernel(**settings)
+    client: AsyncKernelClient = manager.client()
+    client.start_channels()
+
+    async def run(code: str) -> str:
+        printed: list[str] = []
+
+        def note(message: dict[str, Any]) -> None:
+            assert message["msg_type"] != "error", message["content"]
+            printed.append(message["content"].get("text", ""))
+
+        await client.execute_interactive(code, output_hook=note, timeout=120)
+        return "".join(printed).strip()
+
+    try:
+        await client.wait_for_ready(timeout=120)
+        yield manager, run
+    finally:
+        client.stop_channels()
+        await manager.shutdown_kernel(now=True)
+
+
+async def test_a_kernel_has_everything_imported_and_lives_for_itself(parent: KernelParent, tmp_path: Path) -> None:
+    environment = {**os.environ, "VX_OF_THIS_KERNEL": "写真"}
+    async with kernel(cwd=str(tmp_path), env=environment) as (manager, run):
+        assert isinstance(manager.provisioner, ForkedKernels)
+        assert isinstance(manager.provisioner.process, ForkedProcess)
+        assert await run("import sys; print('explorer.dashboard' in sys.modules, 'timm' in sys.modules)") == "True True"
+        assert await run("import os; print(os.getppid())") == str(parent.process.pid)
+        assert await run("print(os.getcwd())") == str(tmp_path)
+        assert await run("print(os.environ['VX_OF_THIS_KERNEL'])") == "写真"
+        # A group of its own: a signal to it reaches no other kernel, and not the parent.
+        assert await run("print(os.getpgid(0) == os.getsid(0) == os.getpid())") == "True"
+        # The folder of the notebook can be imported from, as in any kernel; nothing else of the parent's is left.
+        assert await run("print(sys.path.count(''), sys.argv[0])") == "1 ipykernel_launcher"
+        assert await run("import signal; print(signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL)") == "True"
+        assert await run("print(open('/proc/self/comm').read())") == Path(manager.connection_file).stem[:15]
+        assert await run("import gc; print(gc.get_freeze_count() > 100_000)") == "True"
+
+
+async def test_it_computes_what_any_process_computes(parent: KernelParent) -> None:
+    """Threads that compute do not survive a fork: a kernel has to make its own, with torch and with NumPy."""
+    code = """
+    import numpy as np, torch
+    from explorer.samples import samples
+    import explorer
+    torch.set_num_threads(2)
+    a = torch.arange(4_000_000, dtype=torch.float64).reshape(2000, 2000) / 4e6
+    b = np.arange(1_000_000.0).reshape(1000, 1000) / 1e6
+    trace = explorer.trace_image(explorer.load_model(), __SAMPLE__)
+    print(float((a @ a).sum()), float((b @ b).sum()), [float(p) for p in trace.probs[:3]])
+    """
+    from explorer.resources import assets_path
+
+    sample = sorted(assets_path("samples").glob("*.jpg"))[0]
+    code = "\n".join(line.strip() for line in code.splitlines()).replace("__SAMPLE__", repr(str(sample)))
+    async with kernel() as (_, run):
+        split_off = await run(code)
+    plain = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert split_off == plain.stdout.strip()
+
+
+async def test_no_two_kernels_draw_the_same_numbers(parent: KernelParent) -> None:
+    draw = "import random, numpy as np; print(random.random(), np.random.random())"
+    async with kernel() as (_, first), kernel() as (_, second):
+        one, other = await first(draw), await second(draw)
+    assert all(a != b for a, b in zip(one.split(), other.split(), strict=True))
+
+
+async def test_it_can_be_interrupted_and_started_again_and_ends_alone(parent: KernelParent) -> None:
+    async with kernel() as (manager, run), kernel() as (other, run_other):
+        # The kernel itself sends what Jupyter sends to its group, so that it is sure to come while it is busy.
+        await run("import os, signal, threading, time")
+        waiting = "try:\n  time.sleep(60)\nexcept KeyboardInterrupt:\n  print('heard')"
+        signalled = "threading.Timer(0.2, os.killpg, (os.getpgid(0), signal.SIGINT)).start()"
+        assert await run(f"{signalled}\n{waiting}") == "heard"
+        await manager.interrupt_kernel()
+
+        first = manager.provisioner.pid
+        await manager.restart_kernel(now=True)
+        assert manager.provisioner.pid != first
+        assert not psutil.pid_exists(first)
+        assert await manager.is_alive()
+
+        process = manager.provisioner.process
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait(30) == 0
+        assert process.poll() == 0
+        assert not await manager.is_alive()
+        # Signals to one that has ended go nowhere, whoever has its number now.
+        process.kill()
+        assert await run_other("print(6 * 7)") == "42"
+        assert await other.is_alive()
+
+
+async def test_without_the_parent_a_kernel_is_started_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = another_parent(monkeypatch)
+    gone.process.kill()
+    gone.process.wait(30)
+    async with kernel() as (manager, run):
+        assert isinstance(manager.provisioner.process, subprocess.Popen)
+        assert await run("import os; print(os.getppid())") == str(os.getpid())
+    assert ForkedKernels.prepare() is None
+
+
+async def test_kernels_end_with_the_server(tmp_path: Path) -> None:
+    """Also where it had no time to say so."""
+    code = """
+import asyncio, sys, time
+from jupyter_client.manager import AsyncKernelManager
+from explorer.serving.server import OwnKernels
+async def main():
+    manager = AsyncKernelManager(kernel_spec_manager=OwnKernels(), kernel_name="python3")
+    await manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    await client.wait_for_ready(timeout=120)
+    print(manager.provisioner.pid, flush=True)
+    time.sleep(600)
+asyncio.run(main())
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        split_off = psutil.Process(int(server.stdout.readline()))
+        its_parent = split_off.parent()
+        assert its_parent is not None
+        assert its_parent.ppid() == server.pid
+        server.kill()
+    _, alive = psutil.wait_procs([split_off, its_parent], timeout=30)
+    assert alive == []
+
+
+def test_other_commands_are_none_of_ours() -> None:
+    own = [part.format(connection_file="k.json") for part in make_ipkernel_cmd()]
+    assert _own_kernel(own) == ["-f", "k.json"]
+    assert _own_kernel(["/opt/other/bin/python", *own[1:]]) is None
+    assert _own_kernel([sys.executable, "-m", "another_kernel", "-f", "k.json"]) is None
+    assert _own_kernel([sys.executable, "-c", "pass"]) is None
+    assert _own_kernel([sys.executable, "-m"]) is None
+    assert _own_kernel([]) is None
+
+
+def test_the_server_asks_for_it_by_the_name_under_which_it_is_installed() -> None:
+    from importlib.metadata import entry_points
+
+    (entry,) = entry_points(group="jupyter_client.kernel_provisioners", name=PROVISIONER)
+    assert entry.load() is ForkedKernels
+    metadata = OwnKernels().get_kernel_spec("python3").metadata
+    assert metadata["kernel_provisioner"]["provisioner_name"] == PROVISIONER
