@@ -171,6 +171,7 @@ def test_every_setting_of_the_server_is_one_that_it_has(monkeypatch: pytest.Monk
         "VoilaConfiguration": VoilaConfiguration,
         "MappingKernelManager": server.KernelsHere,
         "VoilaKernelManager": voila_kernel_manager_factory(server.KernelsHere, True, 3),
+        "OwnKernels": server.OwnKernels,
     }
     assert set(config) == set(owners)
     for name, owner in owners.items():
