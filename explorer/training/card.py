@@ -110,6 +110,7 @@ def model_card(
         f"{100 * settings.crop_scale:.0f} % of the area, flips, colour changes of {100 * settings.color_jitter:.0f} %"
         f"{_appearance(settings)}; "
         f"{_mixing(settings)}{_dropping(settings)}. What is shipped is {_shipped(facts)}.",
+        *_teaching(facts, settings),
         _sizes(settings),
         f"{facts['elapsed'] / 3600:.2f} hours, {facts['step']:,} steps, {facts['seen']:,} pictures{passes}, "
         f"on {where}.",
@@ -178,6 +179,20 @@ def _dropping(settings: TrainSettings) -> str:
         return ""
     said = " and ".join(f"{100 * share:.0f} % of the patches at size {patch}" for patch, share in shares.items())
     return f"; {said} are left out at random until {100 * settings.patch_drop_until:.0f} % of the run"
+
+
+def _teaching(facts: dict[str, Any], settings: TrainSettings) -> list[str]:
+    """What it learned from besides the labels."""
+    kinds = [TrainSettings.from_values(teacher["settings"]).network for teacher in facts.get("teachers", ())]
+    if not kinds:
+        return []
+    named = {"vit": "a ViT", "resnet": "a small convolutional network (the preset `teacher`)"}
+    share, heat = 100 * settings.teacher_share, settings.teacher_temperature
+    return [
+        f"It learned from labels and from what other networks said to the same crops ({share:.0f} % of the loss, "
+        f"temperature {heat:g}): {' and '.join(named[kind] for kind in kinds)}, trained on the same pictures by "
+        "`vit-explorer train`, and named with `--teacher`."
+    ]
 
 
 def _sizes(settings: TrainSettings) -> str:

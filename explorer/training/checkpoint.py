@@ -13,7 +13,10 @@ from safetensors.torch import save_file
 
 from explorer.errors import ExplorerError
 
-__all__ = ["load_checkpoint", "save_checkpoint"]
+__all__ = ["CHECKPOINT", "load_checkpoint", "read_facts", "save_checkpoint"]
+
+#: Name of the checkpoint in a run's folder.
+CHECKPOINT = "checkpoint.safetensors"
 
 
 def save_checkpoint(
@@ -91,6 +94,25 @@ def load_checkpoint(
         if optimizer is not None:
             _restore_optimizer(model, optimizer, tensors, json.loads(metadata["scalars"]))
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ExplorerError("training-checkpoint", path=str(path), problem=str(error)) from error
+    return facts
+
+
+def read_facts(run: Path) -> dict[str, Any]:
+    """What a run's checkpoint says of the run, without its tensors.
+
+    Raises
+    ------
+    ExplorerError
+        ``training-no-checkpoint`` where nothing was trained yet; ``training-checkpoint`` if the file cannot be read.
+    """
+    path = run / CHECKPOINT
+    if not path.is_file():
+        raise ExplorerError("training-no-checkpoint", path=str(run))
+    try:
+        with safe_open(path, framework="pt") as stream:
+            facts: dict[str, Any] = json.loads(stream.metadata()["facts"])
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ExplorerError("training-checkpoint", path=str(path), problem=str(error)) from error
     return facts
 

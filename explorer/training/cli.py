@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str = "train", langu
         parser.add_argument("data", metavar="DATA", type=Path, nargs="?", help=say("data"))
         parser.add_argument("--run", metavar="FOLDER", type=Path, help=say("run"))
         parser.add_argument("--start-from", metavar="FOLDER", type=Path, nargs="+", help=say("start"))
+        parser.add_argument("--teacher", metavar="FOLDER", type=Path, nargs="+", default=[], help=say("teacher"))
         parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help=say("set"))
         parser.add_argument("--epochs", type=float, help=say("epochs"))
         parser.add_argument("--budget-minutes", type=float, help=say("budget"))
@@ -106,7 +107,7 @@ def _train(args: argparse.Namespace) -> int:
     start, earlier = start_of(args.start_from or ())
     _say(args, "run", folder=str(folder))
     _say(args, "device", device=str(device))
-    trainer = Trainer(settings, pictures, folder, device, start, earlier, args.lang)
+    trainer = Trainer(settings, pictures, folder, device, start, earlier, args.lang, args.teacher)
     return 0 if trainer.run() else INTERRUPTED
 
 

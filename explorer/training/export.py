@@ -15,13 +15,12 @@ from safetensors.torch import save_file
 
 from explorer.errors import ExplorerError, Phrase
 from explorer.training.card import model_card
-from explorer.training.checkpoint import load_checkpoint
+from explorer.training.checkpoint import CHECKPOINT, load_checkpoint, read_facts
 from explorer.training.data import ClassName, PictureSet, read_labels, split_pictures, write_labels
 from explorer.training.evaluation import Accuracy, measure
 from explorer.training.flexible import ARCHITECTURE, VisionTransformer, build_model, model_arguments, position_table
 from explorer.training.settings import POSITIONS, TrainSettings
 from explorer.training.timm_parts import create_model
-from explorer.training.trainer import CHECKPOINT
 
 __all__ = [
     "COURSE_NAME",
@@ -102,8 +101,9 @@ def export_model(run: Path, folder: Path, mean_with: Sequence[Path] = ()) -> dic
         that is none, or of another shape.
     """
     classes = read_labels(run / "labels.tsv")
-    facts = _facts(run)
-    settings = TrainSettings.from_values(facts["settings"])
+    settings = TrainSettings.from_values(read_facts(run)["settings"])
+    if settings.network != "vit":
+        raise ExplorerError("training-settings", problem=Phrase("training.problem.no-vit", name=settings.network))
     model, average = build_model(settings, len(classes)), build_model(settings, len(classes))
     facts = load_checkpoint(run / CHECKPOINT, model, average)
     weights = average.state_dict()
@@ -208,6 +208,8 @@ def course_of(folder: Path) -> dict[str, Any] | None:
         return None
     before = facts.get("earlier") or {}
     run = {"settings": settings, "start": before.get("averaged", 1) if before else 0, **own}
+    if facts.get("teachers"):
+        run["teachers"] = len(facts["teachers"])
     total: dict[str, Any] = {name: value + before.get(name, 0) for name, value in own.items()}
     return total | {"runs": [*before.get("runs", []), run]}
 
@@ -284,17 +286,6 @@ def evaluate_model(
         model = loaded.at_patch_size(patch_size).to(device)
         results[patch_size] = measure(model, pictures.pixels, labels, indices, loaded.settings, device=device)
     return results
-
-
-def _facts(run: Path) -> dict[str, Any]:
-    from safetensors import safe_open
-
-    path = run / CHECKPOINT
-    if not path.is_file():
-        raise ExplorerError("training-no-checkpoint", path=str(run))
-    with safe_open(path, framework="pt") as stream:
-        facts: dict[str, Any] = json.loads(stream.metadata()["facts"])
-    return facts
 
 
 def _config(settings: TrainSettings, classes: Sequence[ClassName]) -> dict[str, Any]:

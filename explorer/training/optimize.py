@@ -19,8 +19,9 @@ TICKS = 100_000
 def build_optimizer(model: torch.nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
     """The optimiser with the weights in groups.
 
-    Muon (or AdamW) gets the matrices inside the blocks; AdamW with its own rate gets 𝑬, 𝑬_pos, CLS, norms,
-    biases and the head. Only matrices and the kernel decay.
+    Muon (or AdamW) gets the matrices inside the blocks, and of a convolutional network all kernels but the first, each
+    as a matrix with a row for each of its outputs; AdamW with its own rate gets 𝑬, 𝑬_pos, CLS, norms, biases and the
+    head. Only matrices and kernels decay.
     """
     inner: list[torch.nn.Parameter] = []
     outer: list[torch.nn.Parameter] = []
@@ -28,10 +29,10 @@ def build_optimizer(model: torch.nn.Module, settings: TrainSettings) -> torch.op
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        if name.startswith("blocks.") and parameter.ndim == 2:
-            inner.append(parameter)
-        elif name in ("head.weight", "patch_embed.proj.weight"):
+        if name in ("patch_embed.proj.weight", "head.weight", "conv1.0.weight", "fc.weight"):
             outer.append(parameter)
+        elif parameter.ndim == 4 or (parameter.ndim == 2 and name.startswith("blocks.")):
+            inner.append(parameter)
         else:
             plain.append(parameter)
     rate, other, decay = settings.learning_rate, settings.other_learning_rate, settings.weight_decay
@@ -56,6 +57,7 @@ def build_optimizer(model: torch.nn.Module, settings: TrainSettings) -> torch.op
         momentum=0.95,
         nesterov=True,
         betas=(0.9, 0.95),
+        conv_mode="flatten",
     )
     return optimizer
 

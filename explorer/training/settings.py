@@ -56,6 +56,11 @@ class TrainSettings:
         Name of the model.
     seed : int
         Seed of the weights and, together with the step's number, of everything that a step draws.
+    network : {'vit', 'resnet'}
+        A ViT, or a small convolutional network for a ViT to learn from. That has no patches: its "patch sizes" are
+        the sides, in pixels, at which it is shown the pictures.
+    channels : sequence of int
+        Of such a convolutional network, at each of its four sizes.
     image_size, patch_size : int
         Side of the pictures, and side of the kernel that is trained.
     embed_dim, depth, num_heads : int
@@ -106,6 +111,10 @@ class TrainSettings:
         step costs less, and no answer can lean on one patch.
     patch_drop_until : float
         Progress after which every patch is seen.
+    teacher_share : float
+        Share of the loss that is the distance to the teachers' answers, where there are teachers (0 to 1).
+    teacher_temperature : float
+        What logits are divided by before the pupil's answers are compared with the teachers'.
     ema_decay : float
         Decay of the averaged weights, which are the ones that are shipped.
     mean, std : sequence of float
@@ -121,6 +130,8 @@ class TrainSettings:
 
     name: str = "flexi"
     seed: int = 0
+    network: str = "vit"
+    channels: Sequence[int] = (32, 64, 128, 256)
     image_size: int = 64
     patch_size: int = 8
     embed_dim: int = 192
@@ -155,6 +166,8 @@ class TrainSettings:
     erase_probability: float = 0.0
     patch_drop: Mapping[int, float] = field(default_factory=dict)
     patch_drop_until: float = 0.85
+    teacher_share: float = 0.5
+    teacher_temperature: float = 1.0
     ema_decay: float = 0.998
     mean: Sequence[float] = (0.485, 0.456, 0.406)
     std: Sequence[float] = (0.229, 0.224, 0.225)
@@ -173,7 +186,12 @@ class TrainSettings:
         sizes = {patch for stage in self.stages for patch in stage.patches}
         if not self.stages or not sizes:
             return Phrase("training.problem.no-patch-size")
-        if any(size < 1 or self.image_size % size for size in (self.patch_size, *sizes)):
+        if self.network == "resnet":
+            if any(not 8 <= size <= self.image_size for size in (self.patch_size, *sizes)):
+                return Phrase("training.problem.side", size=self.image_size)
+            if len(self.channels) != 4 or any(count < 2 or count % 2 for count in self.channels):
+                return Phrase("training.problem.channels")
+        elif any(size < 1 or self.image_size % size for size in (self.patch_size, *sizes)):
             return Phrase("training.problem.patch-size", size=self.image_size)
         if missing := sorted(sizes - set(self.batch_sizes)):
             return Phrase("training.problem.no-batch-size", patch=missing[0])
@@ -182,12 +200,15 @@ class TrainSettings:
             return Phrase("training.problem.odd-batch-size")
         if any(not 0.0 <= share < 1.0 for share in self.patch_drop.values()):
             return Phrase("training.problem.patch-drop")
-        for name in ("mix_probability", "grey_probability", "jpeg_probability", "erase_probability"):
+        if self.teacher_temperature <= 0.0:
+            return Phrase("training.problem.temperature")
+        for name in ("mix_probability", "grey_probability", "jpeg_probability", "erase_probability", "teacher_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 return Phrase("training.problem.probability", name=name)
         if self.num_heads < 1 or self.embed_dim % self.num_heads:
             return Phrase("training.problem.heads")
         for name, allowed in (
+            ("network", ("vit", "resnet")),
             ("position", POSITIONS),
             ("patch_init", ("pca", "random")),
             ("optimizer", ("muon", "adamw")),
@@ -304,6 +325,7 @@ _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
     "float": lambda value: _finite(_only(int, float)(value)),
     "str": str,
     "Sequence[Stage]": lambda stages: tuple(_stage(values) for values in stages),
+    "Sequence[int]": lambda values: tuple(_only(int)(value) for value in values),
     "Sequence[float]": lambda values: tuple(_finite(float(value)) for value in values),
     "Mapping[int, int]": lambda sizes: {int(patch): int(size) for patch, size in sizes.items()},
     "Mapping[int, float]": lambda shares: {int(patch): float(share) for patch, share in shares.items()},

@@ -21,19 +21,18 @@ from tqdm import tqdm
 
 from explorer.errors import ExplorerError, Phrase
 from explorer.training.augment import augment_batch, normalise_batch
-from explorer.training.checkpoint import load_checkpoint, save_checkpoint
+from explorer.training.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from explorer.training.data import PictureSet, split_pictures, write_labels
 from explorer.training.evaluation import Accuracy, measure
-from explorer.training.flexible import FlexibleForward, VisionTransformer, build_model
+from explorer.training.flexible import VisionTransformer
 from explorer.training.lines import report_line, validation_line
+from explorer.training.networks import build_network, forward_of
 from explorer.training.optimize import TICKS, build_optimizer, build_scheduler
 from explorer.training.settings import TrainSettings
+from explorer.training.teachers import Teachers
 from explorer.training.timm_parts import Mixup, ModelEmaV3, RandomErasing, SoftTargetCrossEntropy
 
-__all__ = ["CHECKPOINT", "Trainer", "has_bfloat16", "principal_kernel"]
-
-#: Name of the checkpoint in a run's folder.
-CHECKPOINT = "checkpoint.safetensors"
+__all__ = ["Trainer", "has_bfloat16", "principal_kernel"]
 
 
 class Trainer:
@@ -55,6 +54,8 @@ class Trainer:
         What became of the run that those weights come from; kept with this run's facts.
     language : str
         Of what the run prints.
+    teachers : sequence of Path, optional
+        Folders of runs to learn from, besides the labels; kept with this run's facts.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Trainer:
         start: VisionTransformer | None = None,
         earlier: dict[str, Any] | None = None,
         language: str = "en",
+        teachers: Sequence[Path] = (),
     ) -> None:
         self.settings = settings
         self.pictures = pictures
@@ -86,26 +88,27 @@ class Trainer:
         self._order = np.empty(0, np.int64)
         self._order_epoch = -1
 
-        self.model = build_model(settings, len(pictures.classes))
+        self.teachers = Teachers(teachers, pictures.classes, settings, device) if teachers else None
+        self.model = build_network(settings, len(pictures.classes))
         if start is not None:
             try:
                 self.model.load_state_dict(start.state_dict())
             except RuntimeError as error:
                 problem = Phrase("training.problem.other-sizes")
                 raise ExplorerError("training-model", path="--start-from", problem=problem) from error
-        elif settings.patch_init == "pca":
+        elif settings.network == "vit" and settings.patch_init == "pca":
             self._start_from_principal_components()
         self.model.to(device).train()
         self._half = has_bfloat16(device)
         if device.type == "cpu":
             # torch's fused attention is made for long sequences: at T = 65 its backward pass costs as much on two
             # cores as all else in a step together.
-            for block in self.model.blocks:
+            for block in self._blocks():
                 block.attn.fused_attn = False
         self.average = ModelEmaV3(self.model, decay=settings.ema_decay, use_warmup=True)
         self.optimizer = build_optimizer(self.model, settings)
         self.scheduler = build_scheduler(self.optimizer, settings)
-        self.forward = FlexibleForward(settings)
+        self.forward = forward_of(settings)
         self.mixup = Mixup(
             mixup_alpha=settings.mixup,
             cutmix_alpha=settings.cutmix,
@@ -183,7 +186,11 @@ class Trainer:
         self.scheduler.step_update(round(progress * TICKS))
         drop = settings.patch_drop.get(patch_size, 0.0) if progress < settings.patch_drop_until else 0.0
         with self._autocast():
-            loss = self.loss(self.forward(self.model, images, patch_size, drop=drop).float(), targets)
+            logits = self.forward(self.model, images, patch_size, drop=drop).float()
+            loss = self.loss(logits, targets)
+            if self.teachers is not None:
+                taught = self.teachers.loss(logits, self.teachers(images))
+                loss = (1.0 - settings.teacher_share) * loss + settings.teacher_share * taught
         value = float(loss.detach())
         if not math.isfinite(value):
             raise ExplorerError("training-diverged", step=self.step)
@@ -232,6 +239,8 @@ class Trainer:
         }
         if self.earlier:
             facts["earlier"] = self.earlier
+        if self.teachers is not None:
+            facts["teachers"] = self.teachers.facts
         save_checkpoint(self.folder / CHECKPOINT, self.model, self.average.module, self.optimizer, facts)
 
     def _loop(self, until_step: int | None) -> None:
@@ -315,14 +324,20 @@ class Trainer:
         facts = load_checkpoint(self.folder / CHECKPOINT, self.model, self.average.module, self.optimizer)
         self.step, self.seen, self.elapsed = facts["step"], facts["seen"], facts["elapsed"]
         self.history = facts["history"]
+        if facts.get("teachers") and self.teachers is None:
+            raise ExplorerError("training-settings", problem=Phrase("training.problem.no-teacher"))
         self.earlier = facts.get("earlier", self.earlier)
 
     def _compile(self) -> None:
         # One graph per patch size serves all blocks; what cannot be compiled falls back to plain torch.
         torch._dynamo.config.suppress_errors = True
         torch._dynamo.config.recompile_limit = 64
-        for block in self.model.blocks:
+        for block in self._blocks():
             block.compile(dynamic=False)
+
+    def _blocks(self) -> Sequence[Any]:
+        """The layers of a ViT."""
+        return list(self.model.blocks) if self.settings.network == "vit" else []
 
     def _autocast(self) -> AbstractContextManager[object]:
         return torch.autocast(self.device.type, dtype=torch.bfloat16) if self._half else nullcontext()

@@ -16,11 +16,12 @@ from explorer.errors import ExplorerError
 from explorer.resources import assets_path
 from explorer.training import cli
 from explorer.training.card import model_card
+from explorer.training.checkpoint import CHECKPOINT
 from explorer.training.data import ClassName, PictureSet, load_pictures
 from explorer.training.evaluation import Accuracy
 from explorer.training.export import course_of, evaluate_model, export_model, load_folder, start_of, write_card
 from explorer.training.settings import TrainSettings
-from explorer.training.trainer import CHECKPOINT, Trainer
+from explorer.training.trainer import Trainer
 from tests.training_pictures import TINY, write_packed
 
 CPU = torch.device("cpu")
