@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from explorer.command_words import argparse_in
 from explorer.errors import ExplorerError
 from explorer.texts import LANGUAGES, error_text, text
 
@@ -44,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     language = user_language(given)
     # What stands behind -- is for JupyterLab. argparse would take it for the folder's name.
     place = given.index("--") if "--" in given else len(given)
-    parsed = _parser(language).parse_args(given[:place])
+    with argparse_in(language):
+        parsed = _parser(language).parse_args(given[:place])
     parsed.lab_arguments = given[place + 1 :]
     command: Command = parsed.command
     try:

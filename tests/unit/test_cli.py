@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import gettext
+import inspect
 import logging
+import re
 import socket
 import subprocess
 import sys
@@ -17,7 +21,7 @@ from explorer.cli import main, user_language
 from explorer.images import MAX_BYTES
 from explorer.serving import Addresses, ServeOptions, server
 from explorer.serving.addresses import qr_code
-from explorer.texts import LANGUAGES, text
+from explorer.texts import LANGUAGES, catalogue, text
 
 
 @pytest.mark.parametrize(
@@ -230,3 +234,48 @@ def test_torch_and_plotly_wait_until_they_are_needed(code: str) -> None:
     check = f"import sys; {code}; print(*({{'torch', 'timm', 'plotly'}} & set(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=120)
     assert answer.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "english", "japanese"),
+    [
+        (["serve", "--port", "abc"], "argument --port: invalid int value: 'abc'", "引数 --port：'abc' はintの値として"),
+        (["serve", "--port"], "argument --port: expected one argument", "引数 --port：値を1つ指定してください"),
+        (["serv"], "invalid choice: 'serv' (choose from", "'serv' は選べません（'serve'"),
+        (["trace"], "the following arguments are required: picture", "次の引数が必要です：picture"),
+        (["models", "--what"], "unrecognized arguments: --what", "知らない引数です：--what"),
+        (["download"], "the following arguments are required: NAME", "次の引数が必要です：NAME"),
+    ],
+)
+def test_what_argparse_says_is_said_in_the_users_language(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], english: str, japanese: str
+) -> None:
+    for language, expected, usage in (("en", english, "usage: "), ("ja", japanese, "使い方：")):
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--lang", language])
+        assert ended.value.code == 2
+        said = capsys.readouterr().err
+        assert expected in said
+        assert said.startswith(usage)
+        assert said.endswith("\n")
+    assert argparse._ is gettext.gettext  # type: ignore[attr-defined]
+
+
+def test_help_is_wholly_in_the_users_language(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "--help", "--lang", "ja"])
+    said = capsys.readouterr().out
+    assert "オプション:\n" in said
+    assert "この説明を表示して終了します" in said
+    assert not re.search(r"[a-z]{3,} [a-z]{3,} [a-z]{3,}", said)
+
+
+def test_argparse_still_has_the_words_that_are_translated() -> None:
+    """With another Python it may word them otherwise."""
+    source = inspect.getsource(argparse)
+    for key, english in catalogue("en").items():
+        if key.startswith("argparse."):
+            assert english in source.replace("\\n", ""), english
+            # What argparse fills in has to be filled in in all languages.
+            filled = re.compile(r"%(?:\(\w+\))?[sr]")
+            assert sorted(filled.findall(catalogue("ja")[key])) == sorted(filled.findall(english)), key
