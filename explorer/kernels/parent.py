@@ -65,7 +65,7 @@ def split_off(requests: socket.socket) -> list[str] | None:
     ----------
     requests : socket
         Carries one JSON object a line each way: ``arguments``, ``environment`` and ``folder`` there, ``pid`` back,
-        and with it a descriptor of the process.
+        and with it a descriptor of the process, unless none could be made.
 
     Returns
     -------
@@ -83,18 +83,35 @@ def split_off(requests: socket.socket) -> list[str] | None:
             # What is written but not sent would be sent by both.
             sys.stdout.flush()
             sys.stderr.flush()
-            pid = os.fork()
+            pid, descriptors = _fork()
             if pid == 0:
                 _become_another(asked)
                 # The kernel ends when this process is no longer its parent. ipykernel, which would look for that in
                 # the environment, has been imported already.
                 return [*asked["arguments"], f"--IPKernelApp.parent_handle={parent}"]
-            descriptor = os.pidfd_open(pid)
-            try:
-                socket.send_fds(requests, [json.dumps({"pid": pid}).encode() + b"\n"], [descriptor])
-            finally:
+            socket.send_fds(requests, [json.dumps({"pid": pid}).encode() + b"\n"], descriptors)
+            for descriptor in descriptors:
                 os.close(descriptor)
     return None
+
+
+def _fork() -> tuple[int, list[int]]:
+    """Split in two: 0 in the new process, in the old one its number and a descriptor of it.
+
+    Where there is no room for another (memory, processes, files), -1 and none: the kernels that there are live on this
+    process, and it has to stay.
+    """
+    try:
+        pid = os.fork()
+    except OSError:
+        return -1, []
+    if pid == 0:
+        return 0, []
+    try:
+        return pid, [os.pidfd_open(pid)]
+    except OSError:
+        os.kill(pid, signal.SIGKILL)
+        return -1, []
 
 
 def _become_another(asked: dict[str, Any]) -> None:

@@ -100,6 +100,7 @@ class KernelParent:
         self._socket, theirs = socket.socketpair()
         # A busy machine takes its time; a parent that is gone is noticed at once.
         self._socket.settimeout(PATIENCE)
+        self._usable = True
         self._lock = threading.Lock()
         with theirs:
             self.process = subprocess.Popen(
@@ -110,7 +111,7 @@ class KernelParent:
                 start_new_session=True,
             )
 
-    def split_off(self, arguments: Sequence[str], environment: Mapping[str, str], folder: str) -> ForkedProcess:
+    def split_off(self, arguments: Sequence[str], environment: Mapping[str, str], folder: str) -> ForkedProcess | None:
         """A new kernel; waits until the parent has imported everything.
 
         Parameters
@@ -121,23 +122,22 @@ class KernelParent:
         folder : str
             Where it runs.
 
-        Raises
-        ------
-        OSError
-            If the parent is gone, or says nothing. It is then closed.
+        Returns
+        -------
+        ForkedProcess or None
+            None if the parent cannot make one now, is gone, or said nothing. In the last two cases it is not asked
+            again, as a late answer would be taken for that to the next request; and not ended, as it may have kernels.
         """
         asked = {"arguments": list(arguments), "environment": dict(environment), "folder": folder}
         with self._lock:
-            try:
+            if not self._usable:
+                return None
+            answer = b""
+            with contextlib.suppress(OSError):
                 self._socket.sendall(json.dumps(asked).encode() + b"\n")
                 answer, descriptors, _, _ = socket.recv_fds(self._socket, 4096, 1)
-                if not descriptors:
-                    raise ConnectionResetError
-            except OSError:
-                # A late answer would be taken for that to the next request.
-                self.close()
-                raise
-        return ForkedProcess(json.loads(answer)["pid"], descriptors[0])
+            self._usable = bool(answer)
+            return ForkedProcess(json.loads(answer)["pid"], descriptors[0]) if answer and descriptors else None
 
     def close(self) -> None:
         """Let it end. Its kernels end with it."""
@@ -148,7 +148,6 @@ class ForkedKernels(LocalProvisioner):
     """Launches a kernel of this Python by splitting it off the one parent that this process has."""
 
     _parent: KernelParent | None = None
-    _prepared = False
     _lock = threading.Lock()
 
     @classmethod
@@ -158,17 +157,16 @@ class ForkedKernels(LocalProvisioner):
         Returns
         -------
         KernelParent or None
-            None where there cannot be one, or where there is none any more: what has failed once is not tried again.
+            None where there cannot be one.
         """
         with cls._lock:
-            if not cls._prepared and sys.platform == "linux" and hasattr(os, "pidfd_open"):
+            if cls._parent is None and sys.platform == "linux" and hasattr(os, "pidfd_open"):
                 cls._parent = KernelParent()
-            cls._prepared = True
             return cls._parent
 
     @classmethod
     def stop(cls) -> None:
-        """Let the parent end."""
+        """Let the parent end, and its kernels with it."""
         with cls._lock:
             if cls._parent is not None:
                 cls._parent.close()
@@ -193,12 +191,10 @@ class ForkedKernels(LocalProvisioner):
         if parent is None:
             return None
         folder = os.path.abspath(settings.get("cwd") or os.getcwd())
-        try:
-            return parent.split_off(arguments, settings.get("env") or os.environ, folder)
-        except OSError as error:
-            self.log.warning("Kernels cannot be split off any more (%s); each is started for itself", error)
-            self.stop()
-            return None
+        split = parent.split_off(arguments, settings.get("env") or os.environ, folder)
+        if split is None:
+            self.log.warning("A kernel could not be split off; it is started for itself")
+        return split
 
 
 def _own_kernel(cmd: Sequence[str]) -> list[str] | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from ipykernel.kernelspec import make_ipkernel_cmd
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 
+from explorer.kernels.parent import split_off
 from explorer.kernels.provisioner import PROVISIONER, ForkedKernels, ForkedProcess, KernelParent, _own_kernel
 from explorer.serving.server import OwnKernels
 
@@ -35,7 +38,6 @@ def parent() -> Iterator[KernelParent]:
 def another_parent(patch: pytest.MonkeyPatch) -> KernelParent:
     """What a server that has just been started has; the one of before comes back with the patch's end."""
     patch.setattr(ForkedKernels, "_parent", None)
-    patch.setattr(ForkedKernels, "_prepared", False)
     found = ForkedKernels.prepare()
     assert found is not None
     return found
@@ -104,9 +106,9 @@ async def test_it_computes_what_any_process_computes(parent: KernelParent) -> No
     sample = sorted(assets_path("samples").glob("*.jpg"))[0]
     code = "\n".join(line.strip() for line in code.splitlines()).replace("__SAMPLE__", repr(str(sample)))
     async with kernel() as (_, run):
-        split_off = await run(code)
+        of_a_fork = await run(code)
     plain = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
-    assert split_off == plain.stdout.strip()
+    assert of_a_fork == plain.stdout.strip()
 
 
 async def test_no_two_kernels_draw_the_same_numbers(parent: KernelParent) -> None:
@@ -149,7 +151,43 @@ async def test_without_the_parent_a_kernel_is_started_as_any_other(monkeypatch: 
     async with kernel() as (manager, run):
         assert isinstance(manager.provisioner.process, subprocess.Popen)
         assert await run("import os; print(os.getppid())") == str(os.getpid())
-    assert ForkedKernels.prepare() is None
+    assert gone.split_off(["-f", "none.json"], {}, "/") is None
+
+
+@pytest.mark.parametrize("failing", ["fork", "pidfd_open"])
+def test_a_parent_without_room_for_another_says_so_and_stays(monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    """The kernels that it has would end with it."""
+
+    def no_room(*_: object) -> int:
+        raise BlockingIOError
+
+    # Those that there would be: a real fork would go on with all of these tests.
+    made = [subprocess.Popen(["sleep", "60"]) for _ in range(2 if failing == "pidfd_open" else 0)]
+    ends: list[int] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda _, *, pass_fds, **__: ends.append(os.dup(pass_fds[0])))
+    asking = KernelParent()
+    answers: list[ForkedProcess | None] = []
+
+    def ask() -> None:
+        answers.extend(asking.split_off(["-f", "none.json"], {}, "/") for _ in range(2))
+        asking.close()
+
+    heard = signal.getsignal(signal.SIGCHLD)
+    monkeypatch.setattr(os, failing, no_room)
+    if made:
+        numbers = iter([process.pid for process in made])
+        monkeypatch.setattr(os, "fork", lambda: next(numbers))
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        assert split_off(socket.socket(fileno=ends[0])) is None
+    finally:
+        signal.signal(signal.SIGCHLD, heard)
+        thread.join(30)
+    assert answers == [None, None]
+    # One that nobody has a hold of does not go on.
+    for process in made:
+        process.wait(30)
 
 
 async def test_kernels_end_with_the_server(tmp_path: Path) -> None:
@@ -170,12 +208,12 @@ asyncio.run(main())
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        split_off = psutil.Process(int(server.stdout.readline()))
-        its_parent = split_off.parent()
+        its_kernel = psutil.Process(int(server.stdout.readline()))
+        its_parent = its_kernel.parent()
         assert its_parent is not None
         assert its_parent.ppid() == server.pid
         server.kill()
-    _, alive = psutil.wait_procs([split_off, its_parent], timeout=30)
+    _, alive = psutil.wait_procs([its_kernel, its_parent], timeout=30)
     assert alive == []
 
 
