@@ -40,8 +40,6 @@ _MODULES = (
 
 def preload() -> None:
     """Import and read what every kernel needs, and nothing that starts a thread: a fork would lose it."""
-    # The folder in which the server was started is no place to import from.
-    sys.path[:] = [place for place in sys.path if place not in ("", os.getcwd())]
     from explorer.samples import sample_thumbnail, samples
     from explorer.texts import LANGUAGES, catalogue
     from explorer.torch_compat import import_timm
@@ -151,4 +149,8 @@ def main(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
+    # As ipykernel's launcher does: what ``-m`` puts first, the folder of the server, is no place to import from. The
+    # same folder further on, of a PYTHONPATH, is the user's wish. (With ``-P`` a kernel would not look into its own.)
+    if sys.path[0] in ("", os.getcwd()):
+        del sys.path[0]
     main(int(sys.argv[1]))
