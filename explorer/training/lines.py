@@ -38,13 +38,18 @@ def report_line(entry: Mapping[str, Any], progress: float, language: str) -> str
     return "  ".join(parts)
 
 
-def validation_line(step: int, patch_size: int, accuracy: Accuracy, language: str) -> str:
+def validation_line(step: int, size: int, accuracy: Accuracy, language: str, *, network: str = "vit") -> str:
     """How the averaged weights did on pictures that were held back.
 
     Parameters
     ----------
-    step, patch_size : int
+    step : int
+    size : int
+        The patch size of a ViT, the side of the pictures of a convolutional network, in pixels.
     accuracy : Accuracy
     language : str
+    network : str
+        The settings' kind of network.
     """
-    return text("training.line.validation", language, step=step, patch=patch_size, accuracy=accuracy.line())
+    key = "training.line.validation" if network == "vit" else "training.line.validation_side"
+    return text(key, language, step=step, size=size, accuracy=accuracy.line())

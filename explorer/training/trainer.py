@@ -28,11 +28,12 @@ from explorer.training.flexible import VisionTransformer
 from explorer.training.lines import report_line, validation_line
 from explorer.training.networks import build_network, forward_of
 from explorer.training.optimize import TICKS, build_optimizer, build_scheduler
+from explorer.training.principal import principal_kernel
 from explorer.training.settings import TrainSettings
 from explorer.training.teachers import Teachers
 from explorer.training.timm_parts import Mixup, ModelEmaV3, RandomErasing, SoftTargetCrossEntropy
 
-__all__ = ["Trainer", "has_bfloat16", "principal_kernel"]
+__all__ = ["Trainer", "has_bfloat16"]
 
 
 class Trainer:
@@ -292,7 +293,8 @@ class Trainer:
             }
             self.history.append(entry)
             self._log(entry)
-            print(validation_line(self.step, patch_size, accuracy, self.language), flush=True)
+            line = validation_line(self.step, patch_size, accuracy, self.language, network=self.settings.network)
+            print(line, flush=True)
 
     def _report(self, losses: dict[int, list[float]]) -> None:
         means = {patch: round(sum(values) / len(values), 4) for patch, values in sorted(losses.items())}
@@ -368,31 +370,6 @@ def has_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     abilities = torch.cpu.get_capabilities()
     return any(abilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-
-
-def principal_kernel(images: torch.Tensor, patch_size: int, dim: int) -> torch.Tensor:
-    """A patch kernel (D, C, P, P) whose outputs are the patches' principal components at equal strength.
-
-    Natural pictures put nearly all their variance into a few smooth components; from random numbers, a short
-    training sees little else. Weak components (noise) are damped, and rows beyond P²·C repeat earlier ones with
-    the other sign.
-
-    Parameters
-    ----------
-    images : (B, C, H, W) float
-    patch_size : int
-    dim : int
-    """
-    channels = images.shape[1]
-    columns = torch.nn.functional.unfold(images, patch_size, stride=patch_size)
-    patches = columns.permute(0, 2, 1).reshape(-1, channels * patch_size**2)
-    patches = patches - patches.mean(dim=0)
-    values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
-    values, vectors = values.flip(0), vectors.flip(1)
-    rows = vectors.T * (0.5 / (values.clamp(min=0) + 0.05).sqrt())[:, None]
-    repeats = math.ceil(dim / len(rows))
-    signed = torch.cat([rows * (-1.0) ** index for index in range(repeats)])
-    return signed[:dim].reshape(dim, channels, patch_size, patch_size)
 
 
 def _reachable(pixels: np.ndarray, device: torch.device) -> torch.Tensor:

@@ -12,9 +12,9 @@ from explorer.errors import ExplorerError
 from explorer.positions import sinusoidal_1d, sinusoidal_2d
 from explorer.training.augment import augment_batch, normalise_batch
 from explorer.training.flexible import ARCHITECTURE, FlexibleForward, build_model, model_arguments
+from explorer.training.principal import principal_kernel
 from explorer.training.settings import POSITIONS, TrainSettings, load_preset, preset_names, read_settings
 from explorer.training.timm_parts import create_model
-from explorer.training.trainer import principal_kernel
 from tests.training_pictures import TINY
 
 

@@ -68,6 +68,15 @@ def test_a_convolutional_network_learns_colours_at_every_side(taught: Path, pict
         assert torch.equal(trained.forward(network, shown, 12), network(smaller))
 
 
+def test_its_lines_tell_of_the_sides_of_pictures(
+    tmp_path: Path, pictures: PictureSet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Trainer(CONVOLUTIONAL, pictures, tmp_path, CPU).run()
+    said = capsys.readouterr().out
+    assert "validation, pictures of 16 px: top-1 " in said
+    assert "patch" not in said
+
+
 def test_its_run_can_be_cut_and_resumed(tmp_path: Path, pictures: PictureSet) -> None:
     whole = Trainer(CONVOLUTIONAL, pictures, tmp_path / "whole", CPU)
     whole.run(until_step=8)
