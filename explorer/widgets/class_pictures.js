@@ -153,8 +153,9 @@ function render({ model, el }) {
     part.upload.title = label("add-hint");
     part.current.textContent = label("add-current");
     part.current.disabled = !model.get("can_add");
+    const held = [...part.list.children].findIndex((item) => item.contains(document.activeElement));
     part.list.replaceChildren(
-      ...content.pictures.map((picture, index) => {
+      ...content.pictures.map((picture) => {
         const item = element("li", "");
         const photo = element("img", "");
         photo.src = picture.thumbnail;
@@ -163,13 +164,18 @@ function render({ model, el }) {
         gone.type = "button";
         gone.title = label("remove-picture", { name: picture.name });
         gone.setAttribute("aria-label", gone.title);
-        gone.addEventListener("click", () => model.send({ kind: "remove", class: where, picture: index }));
+        gone.addEventListener("click", () => model.send({ kind: "remove", class: where, picture: picture.id }));
         item.append(photo, gone);
         if (where === NEW || picture.note) item.append(element("span", "vx-class-note", picture.note));
         return item;
       }),
     );
     part.list.dataset.empty = label("empty");
+    // The keyboard stays where a picture was removed.
+    if (held >= 0) {
+      const next = part.list.children[Math.min(held, part.list.children.length - 1)];
+      (next?.querySelector("button") ?? part.box).focus();
+    }
   }
 
   function draw() {

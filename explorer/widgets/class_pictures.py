@@ -91,7 +91,8 @@ class ClassPictures(ExplorerWidget):
     Attributes
     ----------
     cards : list of dict
-        What is shown of the classes: ``id``, ``name``, and ``pictures`` with ``thumbnail``, ``name`` and ``note`` each.
+        What is shown of the classes: ``id``, ``name``, and ``pictures`` with ``id``, ``thumbnail``, ``name`` and
+        ``note`` each.
     new : list of dict
         The same of the new pictures; ``note`` is the answer to one.
     takes_new : bool
@@ -183,7 +184,7 @@ class ClassPictures(ExplorerWidget):
     def _all_shown(self, pictures: Sequence[CardPicture], notes: Sequence[str]) -> list[dict[str, str]]:
         padded = [*notes, *[""] * len(pictures)]
         return [
-            {"thumbnail": picture.thumbnail, "name": picture.name, "note": note}
+            {"id": picture.digest, "thumbnail": picture.thumbnail, "name": picture.name, "note": note}
             for picture, note in zip(pictures, padded, strict=False)
         ]
 
@@ -202,9 +203,10 @@ class ClassPictures(ExplorerWidget):
             case "name" if (known := self._class(where)) is not None and isinstance(message.get("name"), str):
                 known.name = clean_class_name(message["name"])
                 self._told(where)
-            case "remove" if (pictures := self._pictures(where)) is not None and is_count(message.get("picture")):
-                if message["picture"] < len(pictures):
-                    del pictures[message["picture"]]
+            case "remove" if (pictures := self._pictures(where)) is not None:
+                # By what it is, not by its place: that may have changed since the user pressed.
+                for given in [each for each in pictures if each.digest == message.get("picture")]:
+                    pictures.remove(given)
                     self._told(where)
             case "current" if self._pictures(where) is not None:
                 for call in self._current:

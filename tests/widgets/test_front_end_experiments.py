@@ -159,6 +159,23 @@ def test_who_removes_classes_with_the_keyboard_keeps_it(front_end: FrontEnd) -> 
         expect(widget.locator(following)).to_be_focused()
 
 
+def test_who_removes_pictures_with_the_keyboard_keeps_it(front_end: FrontEnd) -> None:
+    given = cards()
+    widget = front_end.mount("c", given, width=1100)
+    card, pictures = widget.locator(".vx-class-card").first, given.classes[0].pictures
+    pictures += [CardPicture.of(open_picture(photo(number), f"{number}.png")) for number in (2, 3)]
+    given.refresh()
+    front_end.update("c", given)
+    for left in (2, 1, 0):
+        card.locator(".vx-class-list button").first.press("Enter")
+        told = {"kind": "remove", "class": given.classes[0].id, "picture": pictures[0].digest}
+        assert front_end.sent("c")[-1] == told
+        del pictures[0]
+        given.refresh()
+        front_end.update("c", given)
+        expect(card.locator(".vx-class-list button").first if left else card).to_be_focused()
+
+
 def test_a_head_is_handed_over_as_a_file(front_end: FrontEnd) -> None:
     given = cards()
     widget = front_end.mount("c", given, width=1100)

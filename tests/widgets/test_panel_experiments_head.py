@@ -107,7 +107,7 @@ def test_new_pictures_get_an_answer(state: ExplorerState) -> None:
     for shown, vector in zip(widget.new, vectors, strict=True):
         probs = softmax(panel.result(vector))
         assert shown["note"] == f"{panel.result.classes[probs.argmax()]} {probs.max():.1%}"
-    send(widget, kind="remove", picture=0, place=-1)
+    send(widget, kind="remove", picture=widget.new[0]["id"], place=-1)
     settled(state)
     assert [shown["note"] for shown in widget.new] == [shown["note"]]
 
@@ -164,13 +164,13 @@ def test_a_change_of_the_classes_needs_another_training(state: ExplorerState) ->
     [
         ({"kind": "name", "name": "things", "place": 0}, "name of its own"),
         ({"kind": "name", "name": " ", "place": 0}, "name of its own"),
-        ({"kind": "remove", "picture": 0, "place": 1}, "too few pictures"),
+        ({"kind": "remove", "place": 1}, "too few pictures"),
         ({"kind": "remove-class", "place": 1}, "2 to 10 classes"),
     ],
 )
 def test_what_cannot_be_trained_is_told_in_a_sentence(state: ExplorerState, message: dict[str, Any], said: str) -> None:
     panel = opened(state, "head")
-    send(panel._pictures, **message)
+    send(panel._pictures, **{"picture": panel._pictures.cards[1]["pictures"][0]["id"], **message})
     panel.start()
     settled(state)
     assert said in panel._failure.value
@@ -232,7 +232,7 @@ def test_all_cards_together_have_a_limit(state: ExplorerState, monkeypatch: pyte
         assert "MB together" in panel._failure.value
         assert not widget.busy
     assert (len(widget.new), len(widget.cards[0]["pictures"])) == (1, 4)
-    send(widget, kind="remove", picture=0, place=-1)
+    send(widget, kind="remove", picture=widget.new[0]["id"], place=-1)
     give(widget, 0, photo(2))
     assert len(widget.cards[0]["pictures"]) == 5
 
@@ -263,6 +263,14 @@ def test_a_typed_name_is_what_can_be_shown(state: ExplorerState) -> None:
     assert widget.cards[0]["name"] == "ab c" + "x" * 36
 
 
+def test_two_quick_presses_remove_two_times_what_was_pressed(state: ExplorerState) -> None:
+    widget = opened(state, "head")._pictures
+    first, *others = [picture["id"] for picture in widget.cards[0]["pictures"]]
+    for _ in range(2):
+        send(widget, kind="remove", picture=first, place=0)
+    assert [picture["id"] for picture in widget.cards[0]["pictures"]] == others
+
+
 def test_messages_are_not_believed(state: ExplorerState) -> None:
     widget = opened(state, "head")._pictures
     before = widget.cards
@@ -273,8 +281,9 @@ def test_messages_are_not_believed(state: ExplorerState) -> None:
         {"kind": "name", "name": 3, "class": first},
         {"kind": "name", "name": "x", "class": first + 99},
         {"kind": "name", "name": "x", "class": True},
-        {"kind": "remove", "picture": 99, "class": first},
-        {"kind": "remove", "picture": -1, "class": first},
+        {"kind": "remove", "picture": before[1]["pictures"][0]["id"], "class": first},
+        {"kind": "remove", "picture": 0, "class": first},
+        {"kind": "remove", "picture": None, "class": first},
         {"kind": "current", "class": -1},
         {"kind": "begin", "upload": 1, "size": 10, "class": -1},
         {"kind": "begin", "upload": -1, "size": 10, "class": first},
