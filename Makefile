@@ -11,7 +11,8 @@ PORT ?= 8866
 LAB ?= $(HOME)/vit-explorer
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Python compiles what is imported, once; pip would compile all 12,000 files, which takes most of a minute.
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-compile -c constraints.txt
 # Tests of numbers are faster on one thread each, with a worker for each core.
 WORKERS ?= 2
 
@@ -30,20 +31,20 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (once; a few minutes) ..."
-	$(PIP) install -c constraints.txt hatchling
-	$(PIP) install -c constraints.txt torch torchvision
-	$(PIP) install -c constraints.txt --no-build-isolation -e .
+	$(PIP_INSTALL) hatchling
+	$(PIP_INSTALL) torch torchvision
+	$(PIP_INSTALL) --no-build-isolation -e .
 	@touch $@
 
 # JupyterLab, and what slides need.
 $(VENV)/.lab: $(VENV)/.installed
 	@echo "Installing JupyterLab ..."
-	$(PIP) install -c constraints.txt --no-build-isolation -e '.[lab,export]'
+	$(PIP_INSTALL) --no-build-isolation -e '.[lab,export]'
 	@touch $@
 
 $(VENV)/.test-tools: $(VENV)/.installed
 	@echo "Installing the test tools ..."
-	$(PIP) install -c constraints.txt --no-build-isolation -e '.[lab,test,dev]'
+	$(PIP_INSTALL) --no-build-isolation -e '.[lab,test,dev]'
 	@touch $@
 
 test-tools: $(VENV)/.test-tools
