@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import traitlets
 
 from explorer.errors import ExplorerError
@@ -86,10 +87,10 @@ class ExplorerState(traitlets.HasTraits):
     layer, head : int
         Counted from 0; ``head`` may be :data:`MEAN_OF_HEADS`.
     token : int
-        The picked token, prefix tokens first.
+        The picked token, prefix tokens first; with the first trace it is the patch in the middle.
     dimension : int
         The picked dimension of the embedding. Like layer, head and token it is clamped to what the trace has; before
-        the first trace any number may wait for it.
+        the first trace any number may wait for it, of token excepted.
     experiment : str
         Name of the experiment that stage 7 shows.
     trace, labels : outputs
@@ -285,7 +286,7 @@ class ExplorerState(traitlets.HasTraits):
         trace, first = answer.trace, self.trace is None
         self._answered = answer.request
         token = self.token
-        if first or (self.trace is not None and self.trace.grid != trace.grid):
+        if first or not self._same_tokens(trace):
             token = self._same_place(trace)
         # The trace comes first: all that is picked is clamped to it.
         self._settle(
@@ -302,8 +303,15 @@ class ExplorerState(traitlets.HasTraits):
             error=None,
         )
 
+    def _same_tokens(self, trace: Trace) -> bool:
+        """Whether every token of the shown run has its number in another one, too."""
+        old = self.trace
+        if old is None or (old.grid, old.num_prefix) != (trace.grid, trace.num_prefix):
+            return False
+        return bool(np.array_equal(old.patch_index, trace.patch_index))
+
     def _same_place(self, trace: Trace) -> int:
-        """The token that lies where the picked one lay; the middle of the picture at first."""
+        """The token that lies where the picked one lay, or next to it; the middle of the picture at first."""
         row, col = 0.5, 0.5
         if self.trace is not None:
             old = self.trace
@@ -313,9 +321,10 @@ class ExplorerState(traitlets.HasTraits):
             row = (patch // old.grid[1] + 0.5) / old.grid[0]
             col = (patch % old.grid[1] + 0.5) / old.grid[1]
         rows, cols = trace.grid
-        patch = min(int(row * rows), rows - 1) * cols + min(int(col * cols), cols - 1)
-        places = {int(index): n for n, index in enumerate(trace.patch_index)}
-        return trace.num_prefix + places.get(patch, 0)
+        row, col = min(int(row * rows), rows - 1), min(int(col * cols), cols - 1)
+        # The patch itself may have been dropped.
+        away = (trace.patch_index // cols - row) ** 2 + (trace.patch_index % cols - col) ** 2
+        return trace.num_prefix + int(away.argmin())
 
     def _fail(self, request: TraceRequest, error: BaseException) -> None:
         self._settle(failed=request)

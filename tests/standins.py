@@ -13,7 +13,7 @@ from explorer.specs import ModelSpec
 from explorer.tracer import TraceAnswer, TraceRequest
 
 #: Depth, heads and native patch size of models that exist in tests only; of the deep one, large traces are too large.
-MODELS = {"bundled": (6, 6, 8), "shallow": (2, 3, 16), "tall": (12, 12, 8), "deep": (72, 6, 8)}
+MODELS = {"bundled": (6, 6, 8), "shallow": (2, 3, 16), "tall": (12, 12, 8), "deep": (72, 6, 8), "pooled": (6, 6, 8)}
 
 
 class Answerer:
@@ -29,14 +29,17 @@ class Answerer:
         depth, heads, native = MODELS[request.model]
         patch_size, image_size = request.patch_size or native, request.image_size or 64
         side = image_size // patch_size
+        prefix = 0 if request.model == "pooled" else 1
+        kept = getattr(request.intervention, "kept_patches", None)
+        patch_index = np.arange(side * side) if kept is None else np.array(sorted(kept))
         trace = SimpleNamespace(
             spec=spec(request.model, native, depth, heads, random_weights=request.random_weights),
             grid=(side, side),
-            patch_index=np.arange(side * side),
-            num_prefix=1,
-            num_patches=side * side,
+            patch_index=patch_index,
+            num_prefix=prefix,
+            num_patches=len(patch_index),
             image_size=image_size,
-            num_tokens=1 + side * side,
+            num_tokens=prefix + len(patch_index),
             patch_size=patch_size,
             intervention=request.intervention or Intervention(),
             image=np.zeros((image_size, image_size, 3), np.uint8),

@@ -114,6 +114,7 @@ class MaskPanel(ExperimentPanel):
         self._photo.language = self._switches.language = language
         self._photo.title, self._photo.hint = say("photo-title"), say("hint")
         self._switches.title, self._switches.row_hint = say("switches"), say("row-hint", row="{row}")
+        self._say_blanks(trace)
         self._show_switches(trace)
 
     def experiment(self, trace: Trace) -> Experiment:
@@ -204,7 +205,10 @@ class MaskPanel(ExperimentPanel):
         picture = blanked(sharp_photo(self.state, trace), trace.grid, self._blank, how, trace.spec.mean)
         self._photo.show_image(encode_image(picture, "jpeg"), "image/jpeg", grid=trace.grid)
         self._photo.stem = self.stem()
-        said = self.say(f"said-{how}")
+        self._say_blanks(trace)
+
+    def _say_blanks(self, trace: Trace) -> None:
+        said = self.say("said-drop" if self._how.value == "drop" else "said-mean")
         self._photo.readouts = [said if patch in self._blank else "" for patch in range(trace.grid[0] * trace.grid[1])]
 
     def _show_switches(self, trace: Trace) -> None:

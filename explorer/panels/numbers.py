@@ -5,13 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["bracketed", "difference", "figures", "root_mean_square", "signed", "size"]
+__all__ = ["bracketed", "difference", "figures", "percents", "root_mean_square", "signed", "size"]
 
 
 def signed(value: float, digits: int) -> str:
     """A number with a true minus sign, to line up in columns: ``−0.1234``."""
     text = f"{value:.{digits}f}"
     return text.replace("-", "−")
+
+
+def percents(part: float) -> str:
+    """A part of a whole in percent, to two figures: ``6.1``, ``61``; above the whole ``140``."""
+    return f"{100 * part:.2g}" if part < 0.995 else f"{100 * part:.0f}"
 
 
 def size(value: float) -> str:

@@ -15,7 +15,7 @@ from explorer.figures import position_tables
 from explorer.figures.matrix import Axis, Scale, symmetric_scale
 from explorer.formulas import formula, mathml
 from explorer.panels.base import Shape, StagePanel, box, html
-from explorer.panels.numbers import bracketed, root_mean_square, signed, size
+from explorer.panels.numbers import bracketed, percents, root_mean_square, signed, size
 from explorer.panels.position_column import TableColumn, columns_picture
 from explorer.panels.position_words import joined, listed, prefix_shape, sentence_key, sum_formula, title_names
 from explorer.panels.stems import picture_stem
@@ -241,7 +241,7 @@ class PositionPanel(StagePanel):
                 words.append(say("zero-rows", names=listed(missing, self.state.language)))
             share = root_mean_square(trace.pos_embed) / (root_mean_square(figures.tokens_before(trace)) or 1.0)
             key = "sum-scales-norm" if normed else "sum-scales"
-            words.append(say(key, reach=size(common.high), added=size(added.high), share=f"{100 * share:.2g}"))
+            words.append(say(key, reach=size(common.high), added=size(added.high), share=percents(share)))
         native = arrays.spec.image_size // arrays.spec.patch_size
         if not changed and trace.pos_embed.any() and (native, native) != arrays.grid:
             key = "worked-out-anew" if arrays.spec.frozen_positions else "interpolated"

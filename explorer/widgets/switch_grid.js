@@ -82,7 +82,8 @@ function render({ model, el }) {
       return line;
     });
     table.replaceChildren(head, ...body);
-    place = [Math.min(place[0], rows.length - 1), Math.min(place[1], cols.length - 1)];
+    // Also while there are none yet: one of those that come is reached by the tab key.
+    place = [rows, cols].map((line, axis) => Math.max(0, Math.min(place[axis], line.length - 1)));
     mark();
   }
 

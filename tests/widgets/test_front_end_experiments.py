@@ -42,6 +42,15 @@ def test_a_switch_is_pressed_by_mouse_and_by_keys(front_end: FrontEnd) -> None:
     expect(tabbed).to_have_attribute("aria-label", "layer 1, the whole MSA")
 
 
+def test_switches_that_come_later_are_reached_by_the_tab_key(front_end: FrontEnd) -> None:
+    widget = front_end.mount("s", SwitchGrid(title="press to switch off"))
+    expect(widget.get_by_role("switch")).to_have_count(0)
+    front_end.update("s", switches())
+    tabbed = widget.locator(".vx-switch[tabindex='0']")
+    expect(tabbed).to_have_count(1)
+    expect(tabbed).to_have_attribute("aria-label", "layer 1, head 1")
+
+
 def test_a_rows_button_turns_its_heads(front_end: FrontEnd) -> None:
     grid = switches()
     grid.off = [[0, 1], [0, 3]]

@@ -143,6 +143,15 @@ def test_pressed_patches_are_blanked_and_the_answer_is_that_run(state: ExplorerS
     assert sum(bool(said) for said in panel._photo.readouts) == 16 - len(blank)
 
 
+def test_what_is_said_of_a_blanked_patch_follows_the_language(state: ExplorerState) -> None:
+    panel = opened(state, "mask")
+    panel._press(3)
+    settled(state)
+    english = panel._photo.readouts[3]
+    state.language = "ja"
+    assert panel._photo.readouts[3] == panel.say("said-mean") != english
+
+
 def test_switches_are_heads_and_halves_of_layers(state: ExplorerState) -> None:
     panel = opened(state, "mask")
     panel._switches.off = [[0, 1], [1, 2], [1, 3], [7, 0]]

@@ -68,6 +68,23 @@ def test_the_picked_patch_keeps_its_place_on_the_photo(state: ExplorerState) -> 
     assert state.token == 0
 
 
+def test_the_picked_patch_stays_though_its_token_has_another_number(state: ExplorerState) -> None:
+    state.token = 1 + 5
+    state.model = "pooled"  # has no CLS
+    assert state.wait(10)
+    assert state.token == 5
+    state.intervention = Intervention(kept=frozenset(range(2, 64)))
+    assert state.wait(10)
+    assert state.trace.patch_index[state.token] == 5
+    # A patch that is dropped leaves the pick to the one beside it, not to the first.
+    state.intervention = Intervention(kept=frozenset(range(64)) - {5, 13, 6})
+    assert state.wait(10)
+    assert state.trace.patch_index[state.token] == 4
+    state.intervention = None
+    assert state.wait(10)
+    assert state.token == 4
+
+
 @pytest.mark.parametrize(
     ("name", "least", "most"), [("layer", 0, 5), ("head", MEAN_OF_HEADS, 5), ("token", 0, 64), ("dimension", 0, 191)]
 )

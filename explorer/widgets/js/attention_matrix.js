@@ -198,7 +198,9 @@ export function matrixPane(el, view) {
   stage.addEventListener("keydown", (event) => {
     const { tokens } = view.run;
     const looks = view.direction === "looks";
-    const at = hover ?? { row: looks ? view.token : 0, col: looks ? 0 : view.token };
+    // What was pointed at last, unless another token was picked since.
+    const near = hover && (looks ? hover.row : hover.col) === view.token;
+    const at = near ? hover : { row: looks ? view.token : 0, col: looks ? 0 : view.token };
     const place = stepped(event, at.row, at.col, tokens, tokens);
     if (!place) return;
     event.preventDefault();
