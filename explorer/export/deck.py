@@ -17,6 +17,7 @@ from explorer.export.formula_text import FORMULA_TEXTS
 from explorer.export.showing import Showing, model_name, opened, photo_of
 from explorer.export.stages import STAGES, StagePicture, answer_of, draw_shown
 from explorer.images import encode_image
+from explorer.panels.messages import changes_text, notices
 from explorer.texts import text
 
 if TYPE_CHECKING:
@@ -129,8 +130,12 @@ def deck_bytes(pictures: Sequence[StagePicture], showing: Showing) -> bytes:
         tokens=trace.num_tokens,
     )
     photo = encode_image(photo_of(showing), "jpeg")
-    numbers = "\n".join([text("export.notes-numbers", language), *_numbers(trace, language)])
-    deck.title_slide(said, photo, answer, facts, numbers)
+    # Of random weights the answer's place says it.
+    said_already = trace.spec.random_weights
+    found = [*([] if said_already else notices(trace, language)), changes_text(trace, language)]
+    warnings = [words for words in found if words]
+    notes = [*warnings, *([""] if warnings else []), text("export.notes-numbers", language), *_numbers(trace, language)]
+    deck.title_slide(said, photo, answer, facts, warnings, "\n".join(notes))
     for one in pictures:
         deck.stage_slide(one, "\n".join(_notes(one, trace, language)))
     return deck.saved()
@@ -192,7 +197,15 @@ class _Deck:
         # The template's layout with a title and nothing else.
         self._layout = self._file.slide_layouts[5]
 
-    def title_slide(self, title: str, photo: bytes, answer: tuple[str, str] | None, facts: str, notes: str) -> None:
+    def title_slide(
+        self,
+        title: str,
+        photo: bytes,
+        answer: tuple[str, str] | None,
+        facts: str,
+        warnings: Sequence[str],
+        notes: str,
+    ) -> None:
         slide = self._slide(notes)
         left = _LEFT + _PHOTO + 0.6
         across = _WIDE - left - _LEFT
@@ -204,7 +217,8 @@ class _Deck:
             name, share = answer
             lines += [[(name, 40, True, _INK)], [(share, 30, True, _ACCENT)]] if share else [[(name, 24, True, _INK)]]
         self._text(slide, lines, left, 3.05, across, 1.9)
-        self._text(slide, [[(facts, 18, False, _MUTED)]], left, 5.0, across, 1.6)
+        said = [[(facts, 18, False, _MUTED)], *([(words, 14, False, _ACCENT)] for words in warnings)]
+        self._text(slide, said, left, 4.8 if warnings else 5.0, across, 2.4)
 
     def stage_slide(self, one: StagePicture, notes: str) -> None:
         slide = self._slide(notes)

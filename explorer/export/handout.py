@@ -23,7 +23,7 @@ from explorer.export.showing import Showing, model_name, state_of
 from explorer.numerics import Array, log_sum_exp
 from explorer.panels.attention import AttentionPanel
 from explorer.panels.classification import ClassificationPanel
-from explorer.panels.messages import changes_html, notices
+from explorer.panels.messages import changes_text, notices
 from explorer.panels.numbers import difference
 from explorer.panels.patches import PatchesPanel
 from explorer.panels.position import PositionPanel
@@ -220,8 +220,7 @@ def _words(state: ExplorerState, trace: Trace, language: str, error: float) -> d
         patches=trace.num_patches,
         tokens=trace.num_tokens,
     )
-    changes = changes_html(state)
-    warnings = [escape(notice) for notice in notices(state)] + ([changes] if changes else [])
+    warnings = [escape(words) for words in (*notices(trace, language), changes_text(trace, language)) if words]
     precision = text("handout.half", language, error=difference(error)) if error else text("handout.exact", language)
     return {
         "title": text("handout.title", language, picture=picture),

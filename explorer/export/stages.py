@@ -19,9 +19,11 @@ from explorer.export.recording import forget, is_unseen, unseen
 from explorer.export.showing import Showing, model_name, opened, state_of
 from explorer.figures.classification import top_classes
 from explorer.panels.base import StagePanel
+from explorer.panels.messages import changes_text
 from explorer.panels.stages import PICTURED
 from explorer.state import MEAN_OF_HEADS, ExplorerState
 from explorer.texts import text
+from explorer.widgets.attention_view import ROLLOUT
 
 if TYPE_CHECKING:
     from explorer.images import Picture
@@ -271,15 +273,16 @@ def _about(panel: StagePanel, state: ExplorerState, trace: Trace) -> StagePictur
     stage = panel.stage
     place = {
         "layer": state.layer if stage in _LAYERED else None,
-        "head": state.head if stage in _HEADED else None,
+        "head": panel.open_head if stage in _HEADED else None,
     }
+    changed = ["changed"] if trace.intervention else []
     return StagePicture(
         stage=stage,
         number=panel.number,
         name=panel.say("name"),
         sentence=panel.say("sentence"),
         caption=" · ".join(_caption(panel, state, trace)),
-        stem=f"{panel.number}-{panel.stem(state.language, **place)}",
+        stem=f"{panel.number}-{panel.stem(*changed, state.language, **place)}",
         formulas=tuple(panel.formulas),
         shapes=tuple((name, sizes) for _, name, sizes in panel.shapes(trace)),
     )
@@ -296,14 +299,16 @@ def _caption(panel: StagePanel, state: ExplorerState, trace: Trace) -> Iterator[
     if stage in _LAYERED:
         yield say("layer", layer=state.layer + 1, layers=trace.spec.depth)
     if stage in _HEADED:
-        mean = state.head == MEAN_OF_HEADS
-        yield say("head-mean") if mean else say("head", head=state.head + 1, heads=trace.spec.heads)
+        named = {MEAN_OF_HEADS: "head-mean", ROLLOUT: "head-rollout"}.get(panel.open_head)
+        yield say(named) if named else say("head", head=panel.open_head + 1, heads=trace.spec.heads)
     if stage in _PICKED:
         yield say("query" if stage in _HEADED else "token", token=panel.token_name(state.token))
     answer = answer_of(trace, state.labels, state.language)
     if answer is not None:
         name, share = answer
         yield say("answer", name=name, percent=share) if share else name
+    if changed := changes_text(trace, state.language):
+        yield changed
 
 
 def answer_of(trace: Trace, labels: Labels | None, language: str) -> tuple[str, str] | None:

@@ -85,7 +85,8 @@ class AttentionPanel(StagePanel):
     # -- parts -----------------------------------------------------------------------------------------------------
 
     @property
-    def _open_head(self) -> int:
+    def open_head(self) -> int:
+        """What is open: a head, their mean, or the rollout."""
         return ROLLOUT if self._rollout else self.state.head
 
     def _show_trace(self, trace: Trace) -> None:
@@ -95,12 +96,12 @@ class AttentionPanel(StagePanel):
             cropping = Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
             photo = display_crop(state.picture, cropping, state.crop)
         photo = under_grid(photo, trace)
-        self._view.show(trace, encode_image(photo, "jpeg"), layer=state.layer, head=self._open_head, token=state.token)
+        self._view.show(trace, encode_image(photo, "jpeg"), layer=state.layer, head=self.open_head, token=state.token)
 
     def _show_choices(self) -> None:
         state, view = self.state, self._view
         with view.hold_sync():
-            view.layer, view.head, view.token = state.layer, self._open_head, state.token
+            view.layer, view.head, view.token = state.layer, self.open_head, state.token
             view.stem = self.stem()
 
     # -- what the user does ----------------------------------------------------------------------------------------

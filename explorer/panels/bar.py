@@ -10,9 +10,9 @@ import ipywidgets as W
 
 from explorer.catalog import BUNDLED_NAME, known_models
 from explorer.errors import ExplorerError
-from explorer.images import open_picture
+from explorer.images import Picture, open_picture
 from explorer.panels.base import box, html
-from explorer.panels.messages import changes_html, error_html, facts_html, notices, status_html
+from explorer.panels.messages import changes_text, error_html, facts_html, notices, status_html
 from explorer.panels.page_link import PageLink
 from explorer.panels.tour import GuidedTour
 from explorer.samples import open_sample
@@ -133,23 +133,27 @@ class ControlBar(W.VBox):
     # -- what the user does ----------------------------------------------------------------------------------------
 
     def _open_picture(self, data: bytes, name: str) -> None:
-        try:
-            self.state.picture = open_picture(data, name)
-        except Exception as error:  # noqa: BLE001 - shown on the page; the picture before stays
-            self.state.report(error)
+        self._take_picture(lambda: open_picture(data, name))
 
     def _open_sample(self, sample: str) -> None:
+        self._take_picture(lambda: open_sample(sample))
+
+    def _take_picture(self, read: Callable[[], Picture]) -> None:
         try:
-            self.state.picture = open_sample(sample)
-        except Exception as error:  # noqa: BLE001
+            picture = read()
+        except Exception as error:  # noqa: BLE001 - shown on the page; the picture before stays
+            self._picture.show_current(self.state.picture)
             self.state.report(error)
+            return
+        with self.state.batch():
+            # Where the square lay on the picture before says nothing of this one.
+            self.state.picture, self.state.crop = picture, (0.5, 0.5)
 
     def _choose_model(self, change: dict[str, Any]) -> None:
         name = str(change["new"])
         self._other_open = name == _OTHER
-        if self._other_open:
-            self._show_other()
-        elif name != self._current_model():
+        self._show_other()
+        if not self._other_open and name != self._current_model():
             self._ask(name, random_weights=False)
 
     def _load_other(self) -> None:
@@ -197,7 +201,7 @@ class ControlBar(W.VBox):
             # What was asked for by name is there: the menu names it, and the field has done its work.
             self._other_open = False
         if not changes.isdisjoint({"trace", "language"}):
-            words = self._change.value = changes_html(state)
+            words = self._change.value = escape(changes_text(state.trace, state.language))
             self._changed_run.layout.display = "" if words else "none"
             self._mark_notes()
         if not changes.isdisjoint({"trace", "model", "language"}):
@@ -209,7 +213,7 @@ class ControlBar(W.VBox):
 
     def show_notices(self) -> None:
         """Say what one should know of the answers, and of the link that opened the page."""
-        sentences = [*self._link.notes(), *notices(self.state)]
+        sentences = [*self._link.notes(), *notices(self.state.trace, self.state.language)]
         self._notice.value = "".join(f"<div class='vx-message' tabindex='0'>{escape(s)}</div>" for s in sentences)
         self._mark_notes()
 

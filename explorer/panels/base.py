@@ -109,6 +109,11 @@ class StagePanel(W.VBox):
         trace = self.state.trace
         return "" if trace is None else token_name(trace, token, self.state.language)
 
+    @property
+    def open_head(self) -> int:
+        """The head that is open, from 0; :data:`~explorer.state.MEAN_OF_HEADS` is the mean of all."""
+        return self.state.head
+
     def stem(self, *what: str | int, layer: int | None = None, head: int | None = None) -> str:
         """A file name for a saved picture of the shown run; see :func:`~explorer.panels.stems.picture_stem`."""
         return picture_stem(self.stage, *what, run=self.state.trace, layer=layer, head=head)

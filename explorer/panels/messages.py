@@ -12,7 +12,7 @@ from explorer.texts import error_text, text
 from explorer.trace import Trace
 from explorer.tracer import Progress
 
-__all__ = ["changes_html", "error_html", "facts_html", "notices", "status_html"]
+__all__ = ["changes_text", "error_html", "facts_html", "notices", "status_html"]
 
 
 def status_html(state: ExplorerState) -> str:
@@ -64,9 +64,8 @@ def facts_html(state: ExplorerState) -> str:
     return "".join(items)
 
 
-def notices(state: ExplorerState) -> list[str]:
-    """What one should know before believing the answers that are shown."""
-    trace, language = state.trace, state.language
+def notices(trace: Trace | None, language: str) -> list[str]:
+    """What one should know before believing the answers of a run."""
     if trace is None:
         return []
     spec: ModelSpec = trace.spec
@@ -83,14 +82,12 @@ def notices(state: ExplorerState) -> list[str]:
     return found
 
 
-def changes_html(state: ExplorerState) -> str:
-    """What was changed in the run that all stages show; nothing for the model's own run."""
-    trace = state.trace
+def changes_text(trace: Trace | None, language: str) -> str:
+    """What was changed in a run that all stages show; nothing for the model's own run."""
     if trace is None or not trace.intervention:
         return ""
-    language = state.language
     listed = _separator(language).join(_changes(trace, language))
-    return escape(text("experiments.changed-run", language, changes=listed))
+    return text("experiments.changed-run", language, changes=listed)
 
 
 def _changes(trace: Trace, language: str) -> list[str]:

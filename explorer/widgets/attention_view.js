@@ -243,7 +243,10 @@ function render({ model, el }) {
     const of = new Int32Array(bytes.slice().buffer);
     view.places = placesOf(of, run.prefix.length, run.grid[0] * run.grid[1]);
     shownLayer = Math.min(model.get("layer"), run.layers - 1);
-    if (run.opened >= 0) store.keep(run.opened, byteArray(model.get("opened")));
+    if (run.opened < 0) return;
+    store.keep(run.opened, byteArray(model.get("opened")));
+    const rolled = byteArray(model.get("rolled"));
+    if (rolled.length) store.keepRollout(run.opened, rolled);
   }
 
   function readSummaries() {
@@ -294,6 +297,8 @@ function render({ model, el }) {
   function update(dirty) {
     const any = (...names) => names.some((kind) => dirty.has(kind));
     const before = shownLayer;
+    // Where the keyboard came to rest stays pointed at, until something else is picked elsewhere on the page.
+    if (any("token") && pointed.token >= 0 && pointed.token !== model.get("token")) pointed = NOTHING;
     if (any("run")) readRun();
     if (any("run", "summaries")) readSummaries();
     if (any("run", "layer", "head", "summaries")) followLayer();

@@ -71,6 +71,8 @@ class AttentionView(ExplorerWidget):
     run = traitlets.Dict(read_only=True).tag(sync=True)
     #: That layer as it is sent when it is asked for, its arrays one after the other.
     opened = traitlets.Bytes(b"", read_only=True).tag(sync=True)
+    #: (T, T) float32: the rollout up to that layer, where it comes along; its scale ends at the run's ``rolled_high``.
+    rolled = traitlets.Bytes(b"", read_only=True).tag(sync=True)
     #: (N,) int32: every patch token's place on the photo.
     places = traitlets.Bytes(b"", read_only=True).tag(sync=True)
     image = traitlets.Bytes(b"", read_only=True).tag(sync=True)
@@ -172,7 +174,7 @@ class AttentionView(ExplorerWidget):
         return layers
 
     def still(self) -> dict[str, Any]:
-        """Traits of a front end that nobody answers: the open layer and the wall are there, a rollout is not.
+        """Traits of a front end that nobody answers: the open layer and the wall are there, the rollout if it is open.
 
         Raises
         ------
@@ -183,8 +185,10 @@ class AttentionView(ExplorerWidget):
         direction: Literal["seen", "looks"] = "seen" if self.direction == "seen" else "looks"
         whole = self.wall_kind == "matrix"
         wall = layers.matrix_thumbnails() if whole else layers.token_thumbnails(self.token, direction)
+        rolled, high = (b"", 0.0) if self.head != ROLLOUT else _rolled(layers, self.layer)
         return {
-            "run": dict(self.run) | {"rollout": False, "opened": self.layer},
+            "run": dict(self.run) | {"rollout": False, "opened": self.layer, "rolled_high": high},
+            "rolled": rolled,
             "opened": b"".join(_layer_bytes(layers, self.layer)),
             "highs": self.highs,
             "distances": self.distances,
@@ -276,9 +280,8 @@ class AttentionView(ExplorerWidget):
         self.send({"kind": "layer", "key": self._key, "layer": layer}, buffers=_layer_bytes(layers, layer))
 
     def _roll_out(self, layers: AttentionLayers, key: int, layer: int, deliver: Deliver) -> None:
-        matrix = layers.rollouts.up_to(layer)
-        high = float(np.percentile(matrix, 99.5))
-        deliver(lambda: self._send_rollout(key, layer, matrix.tobytes(), high))
+        rolled, high = _rolled(layers, layer)
+        deliver(lambda: self._send_rollout(key, layer, rolled, high))
 
     def _send_rollout(self, key: int, layer: int, matrix: bytes, high: float) -> None:
         if key == self._key:
@@ -310,6 +313,12 @@ class AttentionView(ExplorerWidget):
         if self._layers is None:
             raise ValueError("nothing is shown yet")
         return draw(self, self._layers, width)
+
+
+def _rolled(layers: AttentionLayers, layer: int) -> tuple[bytes, float]:
+    """The rollout up to a layer, and where its scale ends."""
+    matrix = layers.rollouts.up_to(layer)
+    return np.ascontiguousarray(matrix, dtype=np.float32).tobytes(), float(np.percentile(matrix, 99.5))
 
 
 def _layer_bytes(layers: AttentionLayers, layer: int) -> list[bytes]:

@@ -9,7 +9,7 @@ import traitlets
 
 from explorer.errors import ExplorerError
 from explorer.images import MAX_BYTES, Picture, clean_name
-from explorer.samples import sample_thumbnail, samples
+from explorer.samples import sample_of, sample_thumbnail, samples
 from explorer.texts import LANGUAGES, catalogue, text
 from explorer.widgets._esm import bundle, stylesheet
 from explorer.widgets.main_shell import FrontEnd
@@ -86,10 +86,9 @@ class PictureInput(FrontEnd):
         ----------
         picture : Picture or None
         """
-        if picture is None:
-            self.current = {}
-            return
-        self.current = {"name": picture.name, "thumbnail": thumbnail(picture)}
+        with self.hold_sync():
+            self.selected_sample = "" if picture is None else sample_of(picture.digest) or ""
+            self.current = {} if picture is None else {"name": picture.name, "thumbnail": thumbnail(picture)}
 
     @traitlets.observe("language")
     def _name_things(self, _change: Any = None) -> None:

@@ -19,6 +19,7 @@ from explorer.export.deck import SLIDE_SHEET
 from explorer.export.formula_text import FORMULA_TEXTS
 from explorer.export.stages import STAGES, draw_stages
 from explorer.formulas import FORMULAS
+from explorer.interventions import Intervention
 from explorer.labels import Labels
 from explorer.models import ExplorerModel
 from explorer.samples import open_sample
@@ -114,6 +115,19 @@ def test_names_from_outside_are_words_and_nothing_else(plain_model: ExplorerMode
     assert "]]>'\"" in said
     assert "猫.jpg" in said
     assert "<a:t>&amp;" in words(classification)
+
+
+def test_a_deck_of_a_changed_run_says_so(bundled: ExplorerModel, tmp_path: Path) -> None:
+    from explorer.engine import trace_image
+
+    change = Intervention(msa_off=[0, 1])
+    trace = trace_image(bundled, open_sample("chelsea"), patch_size=2, image_size=32, intervention=change)
+    path = write_deck(trace, bundled.labels, open_sample("chelsea"), tmp_path / "talk", stages=["classification"])
+    (first, classification) = opened(path)
+    for slide in (first, classification):
+        assert "All stages show a changed run: MSA off in layer 1, 2." in words(slide)
+        assert "MSA off in layer 1, 2" in slide.notes_slide.notes_text_frame.text
+    assert "Patch size 2 lies outside" in words(first)
 
 
 def test_a_japanese_deck_names_a_typeface_that_has_its_letters(plain_model: ExplorerModel, tmp_path: Path) -> None:

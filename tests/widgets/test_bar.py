@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from explorer.interventions import Intervention
 from explorer.panels.bar import ControlBar
 from explorer.panels.page_link import PageLink
 from explorer.panels.tour import GuidedTour
+from explorer.resources import assets_path
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
 from explorer.texts import text
@@ -247,6 +249,37 @@ def test_a_model_asked_for_by_name_is_named_in_the_menu(bar: ControlBar, state: 
     assert bar._other.layout.display == "none"
     bar._choose_model({"new": ""})
     assert bar._other.layout.display != "none"  # and another one can be asked for
+
+
+def test_who_goes_back_to_the_shown_model_is_asked_for_no_name(bar: ControlBar, answerer: Answerer) -> None:
+    bar._choose_model({"new": ""})
+    asked = len(answerer.requests)
+    bar._choose_model({"new": "flexi"})
+    assert bar._other.layout.display == "none"
+    assert len(answerer.requests) == asked
+
+
+def test_a_new_picture_is_cut_in_its_middle(bar: ControlBar, state: ExplorerState, answerer: Answerer) -> None:
+    state.crop = (0.0, 0.5)
+    assert state.wait(10)
+    asked = len(answerer.requests)
+    bar._picture._choose_sample("coffee")
+    assert state.wait(10)
+    assert state.crop == (0.5, 0.5)
+    assert len(answerer.requests) == asked + 1
+
+
+def test_the_menu_of_samples_marks_the_one_that_is_shown(bar: ControlBar, state: ExplorerState) -> None:
+    assert bar._picture.selected_sample == "chelsea"
+    bar._open_picture(b"no picture", "x.jpg")
+    assert bar._picture.selected_sample == "chelsea"
+    file = assets_path("samples", "coffee.jpg").read_bytes()
+    bar._open_picture(file, "my photo.jpg")
+    assert bar._picture.selected_sample == "coffee"
+    bar._picture._choose_sample("moose")
+    assert state.wait(10)
+    state.picture = replace(state.picture, digest="another")
+    assert bar._picture.selected_sample == ""
 
 
 def test_a_model_without_weights_is_offered_as_architecture_and_can_be_seen_so() -> None:

@@ -16,9 +16,11 @@ from playwright.sync_api import sync_playwright
 
 from explorer.export import FilesMenu, StageMenu, handout, handout_html, save_stages
 from explorer.export.deck import SLIDE_SHEET
+from explorer.interventions import Intervention
 from explorer.panels.stages import PICTURED
 from explorer.state import ExplorerState
 from explorer.texts import text
+from explorer.widgets.attention_view import ROLLOUT
 from tests.page.browser import launch_browser
 from tests.widgets.front_end import FrontEnd
 from tests.widgets.random_model import random_state
@@ -141,6 +143,44 @@ def test_what_the_page_draws_is_what_the_command_line_draws(
         browser.close()
     assert state.error.code == "page-undrawn"  # type: ignore[union-attr]
     assert state.error.values["detail"] == "no <canvas>"  # type: ignore[union-attr]
+
+
+def test_an_open_rollout_is_drawn_and_named(state: ExplorerState) -> None:
+    panel = PICTURED["attention"](state)
+    panel.view.head = ROLLOUT
+    menu = StageMenu(panel)
+    sent = heard(menu)
+    say(menu, {"kind": "draw", "format": "svg", "caption": True})
+    assert state.error is None
+    drawn = sent[0][0]
+    assert drawn["stem"] == "5-attention-random-patch8-layer1-rollout-en"
+    with sync_playwright() as playwright:
+        browser = launch_browser(playwright)
+        page = browser.new_page()
+        svg = page.evaluate(f"async () => (await {drawn['script']})[0].svg")
+        # The same picture of the head: the rollout is another.
+        panel.view.head = 0
+        say(menu, {"kind": "draw", "format": "svg", "caption": True})
+        other = page.evaluate(f"async () => (await {sent[1][0]['script']})[0].svg")
+        browser.close()
+    words, others = (set(re.findall(r">([^<>]+)</text>", one)) for one in (svg, other))
+    assert panel.view.labels["loading"] not in words
+    assert any("attention rollout" in line for line in words)
+    assert not any("rollout" in line for line in others)
+    pictures, other_pictures = (set(re.findall(r'href="(data:[^"]+)"', one)) for one in (svg, other))
+    # Photo and matrix; the wall is the same.
+    assert len(pictures - other_pictures) >= 2
+
+
+def test_a_changed_run_is_called_one_in_a_picture(state: ExplorerState) -> None:
+    panel = PICTURED["classification"](state)
+    menu = StageMenu(panel)
+    sent = heard(menu)
+    state.intervention = Intervention(msa_off=[1])
+    assert state.wait(10)
+    say(menu, {"kind": "draw", "format": "svg", "caption": True})
+    assert sent[0][0]["stem"] == "6-classification-random-patch8-changed-en"
+    assert "All stages show a changed run: MSA off in layer 2." in sent[0][0]["script"]
 
 
 # -- the bar's menu ----------------------------------------------------------------------------------------------------

@@ -138,6 +138,23 @@ def test_a_click_chooses_and_arrow_keys_walk(shown: AttentionPage, trace: Trace)
     assert shown.front_end.get("attention", "token") == 0
 
 
+def test_a_token_picked_elsewhere_is_shown_after_a_walk_by_keyboard(shown: AttentionPage) -> None:
+    for pane in ("photo", "matrix"):
+        saves = shown.saves()
+        shown.pane(pane).focus()
+        shown.page.keyboard.press("ArrowDown")
+        shown.page.wait_for_function(f"models.attention.saved.length > {saves}")
+        shown.take()
+        for patch in (19, 34):
+            shown.view.token = 1 + patch
+            shown.front_end.update("attention", shown.view)
+            assert f"patch {patch} " in shown.title("photo")
+        # The keys go on from there.
+        shown.pane(pane).focus()
+        shown.page.keyboard.press("ArrowDown")
+        assert f"patch {42 if pane == 'photo' else 35} " in shown.title("photo")
+
+
 def test_heads_mean_and_rollout_are_opened_from_the_strip(shown: AttentionPage, trace: Trace) -> None:
     shown.pane("strip").focus()
     shown.page.keyboard.press("ArrowRight")

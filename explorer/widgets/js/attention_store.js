@@ -15,7 +15,7 @@ const SMALL_RUN_BYTES = 3e6;
 
 /**
  * @typedef {{key: number, layers: number, heads: number, tokens: number, dim: number, grid: [number, number],
- *   prefix: string[], rollout: boolean, uniform: number}} Run
+ *   prefix: string[], rollout: boolean, uniform: number, rolled_high?: number}} Run
  */
 
 export class AttentionStore {
@@ -57,6 +57,16 @@ export class AttentionStore {
     let at = 0;
     const arrays = sizes.map((size) => bytes.slice(4 * at, 4 * (at += size)));
     this.receive({ kind: "layer", key, layer }, arrays);
+  }
+
+  /**
+   * A rollout that came along with its run.
+   * @param {number} layer
+   * @param {Uint8Array} bytes (tokens, tokens)
+   */
+  keepRollout(layer, bytes) {
+    const { key, tokens, rolled_high: high } = this.run;
+    if (bytes.length === 4 * tokens * tokens) this.receive({ kind: "rollout", key, layer, high }, [bytes.slice()]);
   }
 
   /** @param {Float32Array} highs (layers, 2 + heads) */
