@@ -86,7 +86,7 @@ class NormArrays:
 
 @dataclass(frozen=True, eq=False)
 class MlpArrays:
-    """The MLP of slide 24, or a gated one.
+    """The MLP of slide 25, or a gated one.
 
     Plain: ``fc2(activation(fc1(x)))``. Gated: ``fc2(activation(gate(x)) * fc1(x))``. Some models normalise the
     hidden layer before ``fc2``.
@@ -133,7 +133,7 @@ class BlockArrays:
     ----------
     norm1, norm2 : NormArrays
     qkv : LinearArrays
-        D to 3 · h · D_h: 𝑼_qkv of slide 20, first all queries, then keys, then values.
+        D to 3 · h · D_h: 𝑼_qkv of slide 22, first all queries, then keys, then values.
     heads : int
     q_norm, k_norm : NormArrays or None
         Over D_h.

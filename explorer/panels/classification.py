@@ -64,29 +64,24 @@ class ClassificationPanel(StagePanel):
         trace = self.state.trace
         if trace is None:
             return ("classification", "head", "softmax")
-        pooling, normed = trace.spec.pooling, trace.arrays.norm is not None
-        if trace.spec.distilled:
-            first = "classification-distilled"
-        elif pooling == "token":
-            first = "classification"
-        elif pooling == "avg":
-            first = "classification-norm-mean" if normed else "classification-mean"
-        else:
-            first = "classification-pool"
+        first = _formula_of_y(trace)
         return (first, "head", "softmax") if trace.logits is not None else (first,)
 
     @property
     def footnotes(self) -> Sequence[str]:  # type: ignore[override]
         """What the slide says of the head is about models that have one."""
         trace = self.state.trace
-        headless = trace is not None and trace.logits is None
-        return ("foot-epsilon",) if headless else ("foot-head", "foot-epsilon")
+        head = () if trace is not None and trace.logits is None else ("foot-head",)
+        bare = trace is not None and trace.arrays.norm is None and trace.arrays.fc_norm is None
+        return head if bare else (*head, "foot-epsilon")
 
     def say(self, key: str, /, **values: Any) -> str:
         """A text of this stage; the sentence at its head is about what this model reads."""
         trace = self.state.trace
         if key == "sentence" and trace is not None:
             kind = "no-head" if trace.logits is None else _kind(trace)
+            if kind == "token" and _formula_of_y(trace) == "classification-plain":
+                kind = "plain"
             if kind != "token":
                 key = f"sentence-{kind}"
         return super().say(key, **values)
@@ -337,6 +332,19 @@ def _rule(trace: Trace) -> NoveltyRule | None:
 
 # Reading the rules means hashing the weights; they do not change while a page is open.
 _rules = lru_cache(maxsize=32)(rule_for)
+
+
+def _formula_of_y(trace: Trace) -> str:
+    """Name of the formula of 𝒚: what is read, and whether it is normalised, before pooling or after it."""
+    spec, arrays = trace.spec, trace.arrays
+    if spec.distilled:
+        return "classification-distilled"
+    before, after = arrays.norm is not None, arrays.fc_norm is not None
+    if spec.pooling == "token":
+        return "classification" if before or after else "classification-plain"
+    if spec.pooling == "avg":
+        return "classification-" + ("norm-mean" if before else "mean" if after else "mean-plain")
+    return "classification-pool" + ("" if before else "-norm" if after else "-plain")
 
 
 def _kind(trace: Trace) -> str:

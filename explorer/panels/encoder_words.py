@@ -107,6 +107,8 @@ def step_sentences(panel: EncoderPanel, step: str, row: BlockTrace) -> tuple[str
         norm = getattr(row.arrays, step)
         variant = "-rms" if norm.kind == "rms" else ""
         values = {"eps": _eps(norm.eps)}
+    elif step in {"residual1", "residual2"} and row.arrays.layer_scale:
+        return panel.say(f"{step}.plain"), panel.say(f"{step}.precise-scale")
     elif step == "mlp":
         mlp = row.arrays.mlp
         variant = "" if mlp.gate is None else "-gated"

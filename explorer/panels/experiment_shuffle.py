@@ -132,7 +132,12 @@ class ShufflePanel(ExperimentPanel):
             rows = answer_rows(run.logits, against=against, keep=[top] if top >= 0 else [])
             self._answers[row, col].value = answer_html(rows, labels, language, own=top)
         moved = not _in_order(result.order)
-        verdict = self.verdict(result.original, result.shuffled) if moved else self.say("nothing-moved")
+        if not moved:
+            verdict = self.say("nothing-moved")
+        elif not result.original.pos_embed.any():
+            verdict = self.say("verdict-none")
+        else:
+            verdict = self.verdict(result.original, result.shuffled)
         self._verdicts["with"].value = f"<p>{escape(verdict)}</p>"
         largest = {"tokens": difference(result.largest_difference)}
         if not moved:

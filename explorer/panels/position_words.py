@@ -52,7 +52,8 @@ def sentence_key(trace: Trace | None) -> str:
     """Key of the sentence at the head of the stage."""
     if trace is None:
         return "sentence"
-    return "sentence" + {"class": "", "none": "-none"}.get(prefix_kind(trace), "-more") + _normed(trace)
+    placed = _normed(trace) if trace.pos_embed.any() else "-unplaced"
+    return "sentence" + {"class": "", "none": "-none"}.get(prefix_kind(trace), "-more") + placed
 
 
 def prefix_shape(trace: Trace) -> tuple[tuple[str, str, tuple[int, int]], ...]:

@@ -124,13 +124,13 @@ def test_a_photo_of_none_of_the_classes_is_warned_of(state: ExplorerState, monke
         ({}, "only CLS is read", "classification", "CLS after layer 2"),
         (
             {"global_pool": "avg", "class_token": False},
-            "the mean of the tokens",
+            "the mean of the patch tokens",
             "classification-mean",
-            "mean of the tokens after layer 2",
+            "mean of the patch tokens after layer 2",
         ),
         (
             {"global_pool": "map", "class_token": False},
-            "a learned query looks at all tokens",
+            "a learned query looks at the tokens",
             "classification-pool",
             "y: what attention pooling gathers after layer 2",
         ),
@@ -144,6 +144,35 @@ def test_what_is_read_is_said_and_shown(arguments: dict[str, object], sentence: 
     assert panel._strips.figure.titles[0] == title
     state.language = "ja"
     assert sentence not in panel._heading.value
+    state.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "formula", "normed"),
+    [
+        ({"final_norm": False}, "classification-plain", False),
+        ({"global_pool": "avg", "fc_norm": False}, "classification-norm-mean", True),
+        ({"global_pool": "avg", "final_norm": False}, "classification-mean-plain", False),
+        ({"global_pool": "max"}, "classification-pool-norm", True),
+        ({"global_pool": "avgmax", "fc_norm": False}, "classification-pool", True),
+        ({"global_pool": "max", "final_norm": False}, "classification-pool-plain", False),
+    ],
+)
+def test_the_formula_has_the_norm_where_the_model_has_it(
+    arguments: dict[str, object], formula: str, normed: bool
+) -> None:
+    state = random_state(**arguments)
+    panel = ClassificationPanel(state)
+    assert panel.formulas[0] == formula
+    trace = state.trace
+    assert trace is not None
+    read = {"avg": np.mean, "max": np.max}.get(trace.spec.pooling)
+    last = trace.z[-1][trace.num_prefix :] if read else trace.z[-1][:1]
+    if not normed:
+        np.testing.assert_allclose(trace.y[0], (read or np.mean)(last, axis=0), atol=1e-6)
+    assert ("foot-epsilon" in panel.footnotes) == normed
+    if arguments == {"final_norm": False}:
+        assert "only CLS is read, as it is" in panel._heading.value
     state.close()
 
 

@@ -62,6 +62,16 @@ def test_shuffle_shows_what_its_function_returns(shuffle: Any, state: ExplorerSt
     assert "rounding" in shuffle._verdicts["without"].value
 
 
+def test_a_model_without_positions_is_said_to_have_none() -> None:
+    state = random_state(pos_embed="none")
+    panel = opened(state, "shuffle")
+    panel._shuffle()
+    settled(state)
+    assert "the order makes no difference" in panel._verdicts["with"].value
+    assert "the order matters" not in panel._verdicts["with"].value
+    state.close()
+
+
 def test_two_presses_swap_two_patches(shuffle: Any, state: ExplorerState) -> None:
     before = list(shuffle._order)
     shuffle._press(3)

@@ -230,6 +230,7 @@ def test_a_model_without_a_prefix_or_positions() -> None:
     panel = PositionPanel(state)
     assert "no CLS token" in panel._sum_words.value
     assert "No position embeddings are added" in panel._sum_words.value
+    assert "nothing that gives the position is added" in panel._heading.value
     table = columns(panel)["model"]
     assert "No position embeddings are added" in table._missing.value
     assert not shown(table._table)

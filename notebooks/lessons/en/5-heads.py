@@ -71,7 +71,7 @@ check("heads.attention", A)
 # %% [markdown]
 # ## 3. Joining the heads
 #
-# Each head has given every token Dₕ numbers: `block.head_outputs`, shape (h, T, Dₕ). Slide 24 puts them next to each other: [SA₁(𝒛), … , SAₕ(𝒛)], again D numbers for each token.
+# Each head has given every token Dₕ numbers: `block.head_outputs`, shape (h, T, Dₕ). Slides 23 and 24 put them next to each other: [SA₁(𝒛), … , SAₕ(𝒛)], again D numbers for each token.
 #
 # **Your turn.** Join them, shape (T, D).
 
