@@ -59,21 +59,30 @@ FORMULAS: Mapping[str, str] = {
     r"{\sqrt{\frac{1}{D} \sum_j x_j^2 + \varepsilon}}",
     "encoder-qkv": r"[\boldsymbol{q}, \boldsymbol{k}, \boldsymbol{v}] = \mathrm{LN}(\boldsymbol{z}_{l-1}) \,"
     r" \boldsymbol{U}_{qkv} + \boldsymbol{b}_{qkv}",
+    "encoder-qkv-no-bias": r"[\boldsymbol{q}, \boldsymbol{k}, \boldsymbol{v}] = \mathrm{LN}(\boldsymbol{z}_{l-1}) \,"
+    r" \boldsymbol{U}_{qkv}",
     "encoder-scores": r"s_j = \frac{\boldsymbol{q} \cdot \boldsymbol{k}_j}{\sqrt{D_h}}",
     "encoder-softmax": r"A_j = \frac{e^{s_j}}{\sum_m e^{s_m}}",
     "encoder-weighted": r"\mathrm{SA}(\boldsymbol{z}) = \sum_j A_j \, \boldsymbol{v}_j",
     "encoder-concat": r"[\, \mathrm{SA}_1(\boldsymbol{z}), \, \dots, \, \mathrm{SA}_h(\boldsymbol{z}) \,]",
     "encoder-project": r"\mathrm{MSA}(\boldsymbol{z}) = [\, \mathrm{SA}_1(\boldsymbol{z}), \, \dots, \,"
     r" \mathrm{SA}_h(\boldsymbol{z}) \,] \, \boldsymbol{U}_{msa} + \boldsymbol{b}_{msa}",
+    "encoder-project-no-bias": r"\mathrm{MSA}(\boldsymbol{z}) = [\, \mathrm{SA}_1(\boldsymbol{z}), \, \dots, \,"
+    r" \mathrm{SA}_h(\boldsymbol{z}) \,] \, \boldsymbol{U}_{msa}",
     "encoder-msa-scale": r"\boldsymbol{z}'_l = \boldsymbol{\lambda}_1 \odot"
     r" \mathrm{MSA}(\mathrm{LN}(\boldsymbol{z}_{l-1})) + \boldsymbol{z}_{l-1}",
     "encoder-mlp-scale": r"\boldsymbol{z}_l = \boldsymbol{\lambda}_2 \odot"
     r" \mathrm{MLP}(\mathrm{LN}(\boldsymbol{z}'_l)) + \boldsymbol{z}'_l",
     "encoder-hidden": r"\mathrm{MLP}(\boldsymbol{x}) = \phi(\boldsymbol{x} \boldsymbol{W}_1 + \boldsymbol{b}_1) \,"
     r" \boldsymbol{W}_2 + \boldsymbol{b}_2",
+    "encoder-hidden-no-bias": r"\mathrm{MLP}(\boldsymbol{x}) = \phi(\boldsymbol{x} \boldsymbol{W}_1) \,"
+    r" \boldsymbol{W}_2",
     "encoder-hidden-gelu": r"\mathrm{GELU}(x) = x \, \Phi(x) = \frac{x}{2} \left( 1 + \mathrm{erf}"
     r" \frac{x}{\sqrt{2}} \right)",
-    "encoder-hidden-gated": r"\mathrm{MLP}(\boldsymbol{x}) = \left( \phi(\boldsymbol{x} \boldsymbol{W}_{gate})"
+    "encoder-hidden-gated": r"\mathrm{MLP}(\boldsymbol{x}) = \left( \phi(\boldsymbol{x} \boldsymbol{W}_{gate} +"
+    r" \boldsymbol{b}_{gate}) \odot (\boldsymbol{x} \boldsymbol{W}_1 + \boldsymbol{b}_1) \right)"
+    r" \boldsymbol{W}_2 + \boldsymbol{b}_2",
+    "encoder-hidden-gated-no-bias": r"\mathrm{MLP}(\boldsymbol{x}) = \left( \phi(\boldsymbol{x} \boldsymbol{W}_{gate})"
     r" \odot \boldsymbol{x} \boldsymbol{W}_1 \right) \boldsymbol{W}_2",
     "classification": r"\boldsymbol{y} = \mathrm{LN}(\boldsymbol{z}_L^0)",
     "classification-distilled": r"\boldsymbol{y}_1 = \mathrm{LN}(\boldsymbol{z}_L^0), \quad"

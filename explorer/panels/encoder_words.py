@@ -126,10 +126,13 @@ def step_formulas(step: str, row: BlockTrace) -> tuple[str, ...]:
         name = "encoder-msa" if step == "residual1" else "encoder-mlp"
         return (f"{name}-scale" if arrays.layer_scale else name,)
     if step == "mlp":
+        biased = "" if arrays.mlp.fc1.bias is not None else "-no-bias"
         if arrays.mlp.gate is not None:
-            return ("encoder-hidden-gated",)
-        return ("encoder-hidden", "encoder-hidden-gelu") if arrays.mlp.activation == "gelu" else ("encoder-hidden",)
-    return (f"encoder-{step}",)
+            return (f"encoder-hidden-gated{biased}",)
+        curve = ("encoder-hidden-gelu",) if arrays.mlp.activation == "gelu" else ()
+        return (f"encoder-hidden{biased}", *curve)
+    linear = {"qkv": arrays.qkv, "project": arrays.proj}.get(step)
+    return (f"encoder-{step}" + ("" if linear is None or linear.bias is not None else "-no-bias"),)
 
 
 def step_facts(panel: EncoderPanel, step: str, row: BlockTrace, head: int) -> str:

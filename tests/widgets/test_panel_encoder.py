@@ -13,7 +13,7 @@ from explorer.interventions import Intervention
 from explorer.panels import encoder
 from explorer.panels.encoder import EncoderPanel
 from explorer.panels.encoder_steps import StepView
-from explorer.panels.encoder_words import step_sentences
+from explorer.panels.encoder_words import step_formulas, step_sentences
 from explorer.panels.numbers import signed
 from explorer.state import MEAN_OF_HEADS, ExplorerState
 from explorer.widgets import ChartView, MatrixView
@@ -232,6 +232,8 @@ def test_another_model_with_other_parts() -> None:
     texts = [item["text"] for flow in flows(go(panel, "residual1")) for item in flow.items if item["kind"] == "arrow"]
     assert any("LayerScale" in words for words in texts)
     assert panel.formulas == ("encoder-msa-scale", "encoder-mlp-scale")
+    formulas = [step_formulas(step, state.trace.blocks[0])[0] for step in ("qkv", "project", "mlp")]
+    assert formulas == ["encoder-qkv-no-bias", "encoder-project", "encoder-hidden"]
     for step, words in (("residual1", "zₗ₋₁ + λ₁ ⊙ MSA"), ("residual2", "z′ₗ + λ₂ ⊙ MLP")):
         assert words in step_sentences(panel, step, state.trace.blocks[0])[1]
     state.close()
