@@ -1,9 +1,8 @@
 """A process that has imported all that the dashboard needs, and splits kernels off itself.
 
-``python -m explorer.kernels.parent FD``: the file descriptor is that of a socket on which
-:mod:`explorer.kernels.provisioner` asks for kernels. A kernel that is split off (``fork``) has nothing left to import,
-and shares with the others the memory of what was imported. In all other respects it is a process of its own, with its
-own session, environment and working directory.
+:mod:`explorer.kernels.provisioner` runs :func:`main` in it, and asks for kernels on a socket. A kernel that is split
+off (``fork``) has nothing left to import, and shares with the others the memory of what was imported. In all other
+respects it is a process of its own, with its own session, environment and working directory.
 
 Only for Linux: elsewhere system libraries do not bear a fork that no ``exec`` follows.
 """
@@ -137,7 +136,13 @@ def _reap(_number: int, _frame: object) -> None:
 
 
 def main(descriptor: int) -> None:
-    """Be the parent, and in each of its children a kernel."""
+    """Be the parent, and in each of its children a kernel.
+
+    Parameters
+    ----------
+    descriptor : int
+        Of the socket for requests.
+    """
     preload()
     arguments = split_off(socket.socket(fileno=descriptor))
     if arguments is None:
@@ -146,11 +151,3 @@ def main(descriptor: int) -> None:
     from ipykernel.kernelapp import launch_new_instance
 
     launch_new_instance()
-
-
-if __name__ == "__main__":
-    # As ipykernel's launcher does: what ``-m`` puts first, the folder of the server, is no place to import from. The
-    # same folder further on, of a PYTHONPATH, is the user's wish. (With ``-P`` a kernel would not look into its own.)
-    if sys.path[0] in ("", os.getcwd()):
-        del sys.path[0]
-    main(int(sys.argv[1]))

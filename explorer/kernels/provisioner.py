@@ -33,6 +33,18 @@ PROVISIONER = "vit-explorer"
 #: Seconds after which a parent that says nothing is given up: it imports torch first, on a machine that may be busy.
 PATIENCE = 120.0
 
+#: What the parent runs. With ``-m`` it would have imported much before any line of ours is run, and from the server's
+#: folder first, where a ``random.py`` of the user's may lie. ``-c`` puts that folder first, too, as an empty name, but
+#: imports nothing. The same folder further on, of a PYTHONPATH, is the user's wish. (With ``-P``, kernels would not
+#: look into their own folders.)
+_START = """
+import sys
+if sys.path[:1] == [""]:
+    del sys.path[0]
+from explorer.kernels.parent import main
+main(int(sys.argv[1]))
+"""
+
 
 class ForkedProcess:
     """What :class:`subprocess.Popen` is to a child, for a child of another process.
@@ -104,7 +116,7 @@ class KernelParent:
         self._lock = threading.Lock()
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-Xfrozen_modules=off", "-m", "explorer.kernels.parent", str(theirs.fileno())],
+                [sys.executable, "-Xfrozen_modules=off", "-c", _START, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 # Ctrl+C is the server's, which ends its kernels in good order.

@@ -144,6 +144,45 @@ async def test_it_can_be_interrupted_and_started_again_and_ends_alone(parent: Ke
         assert await other.is_alive()
 
 
+async def test_nothing_is_imported_from_the_servers_folder_unless_it_is_on_the_users_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user's own random.py is no part of Python, wherever the server is started."""
+    folder, path = tmp_path / "started", tmp_path / "path"
+    for place in (folder, path):
+        place.mkdir()
+    for name in ("random", "socket", "json", "runpy"):
+        (folder / f"{name}.py").write_text("import sys; sys.exit('imported')")
+    (path / "vx_of_the_user.py").write_text("answer = 42")
+    # As what is started finds this package, too.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(path), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    monkeypatch.chdir(folder)
+    started = another_parent(monkeypatch)
+    try:
+        async with kernel(cwd=str(tmp_path)) as (manager, run):
+            assert isinstance(manager.provisioner.process, ForkedProcess)
+            assert await run("import vx_of_the_user; print(vx_of_the_user.answer)") == "42"
+    finally:
+        ForkedKernels.stop()
+    assert started.process.wait(30) == 0
+
+
+async def test_the_servers_folder_is_imported_from_where_the_user_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "vx_of_the_user.py").write_text("answer = 42")
+    other = tmp_path / "other"
+    other.mkdir()
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    monkeypatch.chdir(tmp_path)
+    another_parent(monkeypatch)
+    try:
+        async with kernel(cwd=str(other)) as (_, run):
+            assert await run("import vx_of_the_user; print(vx_of_the_user.answer)") == "42"
+    finally:
+        ForkedKernels.stop()
+
+
 async def test_without_the_parent_a_kernel_is_started_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     gone = another_parent(monkeypatch)
     gone.process.kill()
