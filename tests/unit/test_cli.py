@@ -167,6 +167,25 @@ def test_what_the_command_line_says_reaches_the_server(monkeypatch: pytest.Monke
     assert not VoilaConfiguration(config=none).preheat_kernel
 
 
+@pytest.mark.parametrize("minutes", ["0", "inf", "1e300"])
+def test_no_page_is_closed_for_being_idle_where_that_is_wanted(minutes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = server._config(served(monkeypatch, "--idle-minutes", minutes), 8866)
+    # Jupyter's own sign for it.
+    assert server.KernelsHere(config=config).cull_idle_timeout == 0
+
+
+def test_the_shortest_time_is_not_taken_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = server._config(served(monkeypatch, "--idle-minutes", "0.001"), 8866)
+    assert server.KernelsHere(config=config).cull_idle_timeout == 1
+
+
+@pytest.mark.parametrize("minutes", ["-1", "nan"])
+@pytest.mark.parametrize("language", list(LANGUAGES))
+def test_a_time_that_there_is_not_is_refused(minutes: str, language: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--idle-minutes", minutes, "--lang", language]) == 2
+    assert capsys.readouterr().err == text("errors.idle-minutes-unknown", language, minutes=minutes) + "\n"
+
+
 def test_every_setting_of_the_server_is_one_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is spelled otherwise would be passed over without a word."""
     config = server._config(served(monkeypatch, "--host", "0.0.0.0"), 8866)
