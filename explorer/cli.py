@@ -6,6 +6,7 @@ What can be expected to go wrong is said in one sentence, in the user's language
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit status: 0, 2 for a failure that could be expected, 130 after Ctrl+C.
     """
+    _spell_out_what_cannot_be_written()
     given = list(sys.argv[1:] if arguments is None else arguments)
     language = user_language(given)
     # What stands behind -- is for JupyterLab. argparse would take it for the folder's name.
@@ -84,6 +86,14 @@ def user_language(arguments: Sequence[str] = (), environment: dict[str, str] | N
             primary = values[name].lower().partition("_")[0].partition(".")[0]
             return primary if primary in LANGUAGES else "en"
     return "en"
+
+
+def _spell_out_what_cannot_be_written() -> None:
+    """Write a letter that the terminal's encoding lacks as its number: there is no reason to fail for one."""
+    for stream in (sys.stdout, sys.stderr):
+        # What somebody chose on purpose, or what keeps the bytes of file names, stays.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 # -- the command line ----------------------------------------------------------------------------------------------

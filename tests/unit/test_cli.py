@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gettext
 import inspect
+import io
 import logging
 import re
 import socket
@@ -238,6 +239,17 @@ def test_models_are_listed_without_network(capsys: pytest.CaptureFixture[str]) -
     assert main(["models", "--lang", "en"]) == 0
     listed = capsys.readouterr().out
     assert "vit_base_patch16_224.augreg_in21k_ft_in1k  [" in listed
+
+
+def test_a_letter_that_the_terminal_lacks_is_written_as_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of Japanese Windows has no middle dot, which stands in every model's line."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp932"))
+    assert main(["models", "--lang", "ja"]) == 0
+    sys.stdout.flush()
+    listed = written.getvalue().decode("cp932")
+    assert catalogue("ja")["models.state-bundled"] in listed
+    assert "\\xb7" in listed
 
 
 @pytest.mark.parametrize(
