@@ -86,7 +86,9 @@ def split_off(requests: socket.socket) -> list[str] | None:
                 # The kernel ends when this process is no longer its parent. ipykernel, which would look for that in
                 # the environment, has been imported already.
                 return [*asked["arguments"], f"--IPKernelApp.parent_handle={parent}"]
-            socket.send_fds(requests, [json.dumps({"pid": pid}).encode() + b"\n"], descriptors)
+            # A server that is gone by now has no more requests; what was made for it ends with this process.
+            with contextlib.suppress(BrokenPipeError):
+                socket.send_fds(requests, [json.dumps({"pid": pid}).encode() + b"\n"], descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
     return None

@@ -193,13 +193,23 @@ async def test_without_the_parent_a_kernel_is_started_as_any_other(monkeypatch: 
     assert gone.split_off(["-f", "none.json"], {}, "/") is None
 
 
+def no_room(*_: object) -> int:
+    """What a system says that bears no more processes."""
+    raise BlockingIOError
+
+
+def answering(end: int) -> None:
+    """Be the parent, in this very process, until nobody asks any more."""
+    heard = signal.getsignal(signal.SIGCHLD)
+    try:
+        assert split_off(socket.socket(fileno=end)) is None
+    finally:
+        signal.signal(signal.SIGCHLD, heard)
+
+
 @pytest.mark.parametrize("failing", ["fork", "pidfd_open"])
 def test_a_parent_without_room_for_another_says_so_and_stays(monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
     """The kernels that it has would end with it."""
-
-    def no_room(*_: object) -> int:
-        raise BlockingIOError
-
     # Those that there would be: a real fork would go on with all of these tests.
     made = [subprocess.Popen(["sleep", "60"]) for _ in range(2 if failing == "pidfd_open" else 0)]
     ends: list[int] = []
@@ -211,7 +221,6 @@ def test_a_parent_without_room_for_another_says_so_and_stays(monkeypatch: pytest
         answers.extend(asking.split_off(["-f", "none.json"], {}, "/") for _ in range(2))
         asking.close()
 
-    heard = signal.getsignal(signal.SIGCHLD)
     monkeypatch.setattr(os, failing, no_room)
     if made:
         numbers = iter([process.pid for process in made])
@@ -219,14 +228,34 @@ def test_a_parent_without_room_for_another_says_so_and_stays(monkeypatch: pytest
     thread = threading.Thread(target=ask)
     thread.start()
     try:
-        assert split_off(socket.socket(fileno=ends[0])) is None
+        answering(ends[0])
     finally:
-        signal.signal(signal.SIGCHLD, heard)
         thread.join(30)
     assert answers == [None, None]
     # One that nobody has a hold of does not go on.
     for process in made:
         process.wait(30)
+
+
+def test_who_waits_for_a_kernel_is_let_go_when_the_server_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parent may import for many seconds yet: whoever presses Ctrl+C is not to wait for that."""
+    ends: list[int] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda _, *, pass_fds, **__: ends.append(os.dup(pass_fds[0])))
+    asking = KernelParent()
+    answers: list[ForkedProcess | None] = []
+    thread = threading.Thread(
+        target=lambda: answers.append(asking.split_off(["-f", "none.json"], {}, "/")), daemon=True
+    )
+    thread.start()
+    with socket.socket(fileno=ends[0]) as imports:
+        # It has asked, and reads on.
+        assert imports.recv(1 << 20, socket.MSG_PEEK)
+        asking.close()
+        thread.join(10)
+        assert answers == [None]
+        # The parent is told as well, when it has done: what was asked, then that there is no more.
+        monkeypatch.setattr(os, "fork", no_room)
+        answering(imports.detach())
 
 
 async def test_kernels_end_with_the_server(tmp_path: Path) -> None:
