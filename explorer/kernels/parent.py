@@ -17,6 +17,7 @@ import random
 import signal
 import socket
 import sys
+import time
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -61,8 +62,9 @@ def split_off(requests: socket.socket) -> list[str] | None:
     Parameters
     ----------
     requests : socket
-        Carries one JSON object a line each way: ``arguments``, ``environment`` and ``folder`` there, ``pid`` back,
-        and with it a descriptor of the process, unless none could be made.
+        Carries one JSON object a line each way: ``arguments``, ``environment``, ``folder`` and ``deadline`` there,
+        ``pid`` back, and with it a descriptor of the process, unless none could be made, or it is past the deadline:
+        of :func:`time.monotonic`, which is one clock for all of a Linux machine's processes.
 
     Returns
     -------
@@ -80,7 +82,7 @@ def split_off(requests: socket.socket) -> list[str] | None:
             # What is written but not sent would be sent by both.
             sys.stdout.flush()
             sys.stderr.flush()
-            pid, descriptors = _fork()
+            pid, descriptors = _fork() if time.monotonic() < asked["deadline"] else (-1, [])
             if pid == 0:
                 _become_another(asked)
                 # The kernel ends when this process is no longer its parent. ipykernel, which would look for that in

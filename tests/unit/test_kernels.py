@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from ipykernel.kernelspec import make_ipkernel_cmd
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 
+from explorer.kernels import provisioner
 from explorer.kernels.parent import split_off
 from explorer.kernels.provisioner import PROVISIONER, ForkedKernels, ForkedProcess, KernelParent, _own_kernel
 from explorer.serving.server import OwnKernels
@@ -256,6 +259,30 @@ def test_who_waits_for_a_kernel_is_let_go_when_the_server_ends(monkeypatch: pyte
         # The parent is told as well, when it has done: what was asked, then that there is no more.
         monkeypatch.setattr(os, "fork", no_room)
         answering(imports.detach())
+
+
+def test_a_kernel_that_nobody_waits_for_any_more_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By then another has been started, with the same ports."""
+    ends: list[int] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda _, *, pass_fds, **__: ends.append(os.dup(pass_fds[0])))
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("one was made"))
+    monkeypatch.setattr(provisioner, "PATIENCE", 0.05)
+    asking = KernelParent()
+    assert asking.split_off(["-f", "none.json"], {}, "/") is None
+    asking.close()
+    # It has been importing all the while, and reads only now what it was asked.
+    answering(ends[0])
+
+
+def test_what_comes_too_late_for_a_kernel_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"arguments": [], "environment": {}, "folder": "/", "deadline": time.monotonic()}
+    ours, theirs = socket.socketpair()
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("one was made"))
+    with ours:
+        ours.sendall(json.dumps(asked).encode() + b"\n")
+        ours.shutdown(socket.SHUT_WR)
+        answering(theirs.detach())
+        assert json.loads(ours.recv(4096)) == {"pid": -1}
 
 
 async def test_kernels_end_with_the_server(tmp_path: Path) -> None:
