@@ -56,7 +56,7 @@ def export(options: argparse.Namespace, picture: Picture, model: ExplorerModel, 
         labels=model.labels,
         picture=picture,
         language=options.language or language,
-        layer=_counted(options.layer, trace.spec.depth, "intervention-layer", "layer", "depth"),
+        layer=options.layer - 1,
         head=_head(options),
         token=None if options.query is None else token_of(trace, options.query),
     )
@@ -134,9 +134,3 @@ def _head(options: argparse.Namespace) -> int:
     if not (word.isascii() and word.isdecimal() and 1 <= int(word[:7]) < 10_000):
         raise ExplorerError("export-head-unknown", head=options.head)
     return int(word) - 1
-
-
-def _counted(number: int, count: int, code: str, name: str, most: str) -> int:
-    if not 1 <= number <= count:
-        raise ExplorerError(code, **{name: number, most: count})
-    return number - 1

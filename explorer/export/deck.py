@@ -75,7 +75,8 @@ def write_deck(
     Raises
     ------
     ExplorerError
-        ``deck-needs-pptx``, ``browser-missing``, ``browser-failed``, ``export-stage`` or ``file-not-writable``.
+        ``deck-needs-pptx``, ``browser-missing``, ``browser-failed``, ``export-stage`` or ``file-not-writable``; and
+        for a layer, head or token that there is not.
     """
     check_pptx()
     showing = Showing(trace=trace, labels=labels, picture=opened(picture), **shown)
