@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from explorer.command_words import argparse_in
 from explorer.errors import ExplorerError
+from explorer.files import named_file
 from explorer.texts import LANGUAGES, error_text, text
 
 if TYPE_CHECKING:
@@ -280,9 +281,9 @@ def _run(options: argparse.Namespace) -> tuple[Picture, ExplorerModel, Trace]:
 
 
 def _trace(options: argparse.Namespace) -> int:
+    # Before the model runs: what is asked for can be wrong.
+    out = named_file(options.out or f"{options.picture.stem}.npz", ".npz")
     _, model, trace = _run(options)
-    out: Path = options.out or Path(options.picture.name).with_suffix(".npz")
-    out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
     try:
         trace.save(out, weights=not options.no_weights)
     except OSError as error:

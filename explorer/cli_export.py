@@ -11,6 +11,7 @@ from explorer.drawing import find_browser
 from explorer.errors import ExplorerError
 from explorer.export import Showing, deck, handout
 from explorer.export import stages as pictures
+from explorer.files import named_file
 from explorer.state import MEAN_OF_HEADS
 from explorer.texts import text
 
@@ -30,13 +31,15 @@ def check(options: argparse.Namespace) -> None:
     Raises
     ------
     ExplorerError
-        ``export-nothing``, ``export-stage``, ``export-head-unknown``, ``deck-needs-pptx`` or ``browser-missing``.
+        ``export-nothing``, ``export-stage``, ``export-head-unknown``, ``file-not-writable``, ``deck-needs-pptx`` or
+        ``browser-missing``.
     """
     if options.out is None and options.deck is None and options.html is None:
         raise ExplorerError("export-nothing")
     pictures.check_stages(_stages(options))
     _head(options)
     if options.deck is not None:
+        named_file(options.deck, deck.ENDING)
         deck.check_pptx()
     if not (options.out is None and options.deck is None) and find_browser() is None:
         raise ExplorerError("browser-missing")

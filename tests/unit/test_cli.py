@@ -18,7 +18,9 @@ import pytest
 from voila.configuration import VoilaConfiguration
 from voila.voila_kernel_manager import voila_kernel_manager_factory
 
+from explorer import cli
 from explorer.cli import main, user_language
+from explorer.files import named_file
 from explorer.images import MAX_BYTES
 from explorer.serving import Addresses, ServeOptions, server
 from explorer.serving.addresses import qr_code
@@ -220,6 +222,22 @@ def test_a_picture_is_traced_to_a_file(
     assert "photo.npz" in printed
     assert "patch size 32 at 224 px, T = 50 tokens" in printed
     assert "random weights" in printed
+
+
+@pytest.mark.parametrize("folder", [".", "..", "/", ""])
+def test_a_trace_without_a_name_is_refused_before_a_model_runs(
+    folder: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "_run", lambda options: pytest.fail("a model was run"))
+    assert main(["trace", "photo.png", "--out", folder, "--lang", "en"]) == 2
+    assert capsys.readouterr().err.endswith("cannot be written. Please name another with --out.\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("run", "run.npz"), ("a/run.npz", "a/run.npz"), ("run.NPZ", "run.NPZ"), ("a.b", "a.b.npz")]
+)
+def test_an_ending_is_added_where_it_is_missing(given: str, meant: str) -> None:
+    assert named_file(given, ".npz") == Path(meant)
 
 
 def test_a_picture_is_exported_as_a_handout(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ def test_what_is_wrong_is_said_before_a_model_runs(
     assert "overview, patches" in said
     assert "“second”" in refused(capsys, "--out", "x", "--head", "second")
     assert "“0”" in refused(capsys, "--out", "x", "--head", "0")
+    for folder in (".", "..", "/", ""):
+        assert "cannot be written" in refused(capsys, "--deck", folder)
 
 
 @pytest.mark.parametrize(("lang", "word"), [("en", "was found"), ("ja", "ブラウザーが見つかりません")])
