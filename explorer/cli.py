@@ -46,11 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _spell_out_what_cannot_be_written()
     given = list(sys.argv[1:] if arguments is None else arguments)
     language = user_language(given)
-    # What stands behind -- is for JupyterLab. argparse would take it for the folder's name.
-    place = given.index("--") if "--" in given else len(given)
+    ours, lab_arguments = _for_us_and_for_lab(given)
     with argparse_in(language):
-        parsed = _parser(language).parse_args(given[:place])
-    parsed.lab_arguments = given[place + 1 :]
+        parsed = _parser(language).parse_args(ours)
+    parsed.lab_arguments = lab_arguments
     command: Command = parsed.command
     try:
         return command(parsed)
@@ -87,6 +86,18 @@ def user_language(arguments: Sequence[str] = (), environment: dict[str, str] | N
             primary = values[name].lower().partition("_")[0].partition(".")[0]
             return primary if primary in LANGUAGES else "en"
     return "en"
+
+
+def _for_us_and_for_lab(given: list[str]) -> tuple[list[str], list[str]]:
+    """A command line without what stands behind ``--`` of ``lab``, and that: argparse would take it for the folder.
+
+    For all other commands it means what it means everywhere: what follows is no option (a picture ``-photo.jpg``).
+    """
+    command = next((word for word in given if not word.startswith("-") and word not in LANGUAGES), "")
+    if command != "lab" or "--" not in given:
+        return given, []
+    place = given.index("--")
+    return given[:place], given[place + 1 :]
 
 
 def _spell_out_what_cannot_be_written() -> None:

@@ -58,6 +58,27 @@ def test_expected_failures_are_one_sentence_with_status_2(capsys: pytest.Capture
     assert error.count("\n") == 1
 
 
+def test_a_picture_may_begin_with_a_hyphen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "--lang", "en", "--", "-photo.jpg"]) == 2
+    assert "The file “-photo.jpg” cannot be read." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("language", [[], ["--lang", "ja"], ["--lang=ja"]])
+def test_what_stands_behind_two_hyphens_is_for_jupyterlab(
+    language: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[Path, list[str]]] = []
+
+    def open_lab(folder: Path, extra: list[str], **_options: object) -> int:
+        asked.append((folder, extra))
+        return 0
+
+    monkeypatch.setattr("explorer.serving.open_lab", open_lab)
+    assert main([*language, "lab", str(tmp_path), "--", "--allow-root", "--", "x"]) == 0
+    assert main([*language, "lab", "--no-browser"]) == 0
+    assert asked == [(tmp_path, ["--allow-root", "--", "x"]), (Path("vit-explorer"), [])]
+
+
 def test_a_port_in_use_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
