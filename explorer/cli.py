@@ -6,6 +6,7 @@ What can be expected to go wrong is said in one sentence, in the user's language
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from explorer.command_words import argparse_in
 from explorer.errors import ExplorerError
+from explorer.files import named_file
 from explorer.texts import LANGUAGES, error_text, text
 
 if TYPE_CHECKING:
@@ -41,13 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit status: 0, 2 for a failure that could be expected, 130 after Ctrl+C.
     """
+    _spell_out_what_cannot_be_written()
     given = list(sys.argv[1:] if arguments is None else arguments)
     language = user_language(given)
-    # What stands behind -- is for JupyterLab. argparse would take it for the folder's name.
-    place = given.index("--") if "--" in given else len(given)
+    ours, lab_arguments = _for_us_and_for_lab(given)
     with argparse_in(language):
-        parsed = _parser(language).parse_args(given[:place])
-    parsed.lab_arguments = given[place + 1 :]
+        parsed = _parser(language).parse_args(ours)
+    parsed.lab_arguments = lab_arguments
     command: Command = parsed.command
     try:
         return command(parsed)
@@ -84,6 +86,26 @@ def user_language(arguments: Sequence[str] = (), environment: dict[str, str] | N
             primary = values[name].lower().partition("_")[0].partition(".")[0]
             return primary if primary in LANGUAGES else "en"
     return "en"
+
+
+def _for_us_and_for_lab(given: list[str]) -> tuple[list[str], list[str]]:
+    """A command line without what stands behind ``--`` of ``lab``, and that: argparse would take it for the folder.
+
+    For all other commands it means what it means everywhere: what follows is no option (a picture ``-photo.jpg``).
+    """
+    command = next((word for word in given if not word.startswith("-") and word not in LANGUAGES), "")
+    if command != "lab" or "--" not in given:
+        return given, []
+    place = given.index("--")
+    return given[:place], given[place + 1 :]
+
+
+def _spell_out_what_cannot_be_written() -> None:
+    """Write a letter that the terminal's encoding lacks as its number: there is no reason to fail for one."""
+    for stream in (sys.stdout, sys.stderr):
+        # What somebody chose on purpose, or what keeps the bytes of file names, stays.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 # -- the command line ----------------------------------------------------------------------------------------------
@@ -270,9 +292,9 @@ def _run(options: argparse.Namespace) -> tuple[Picture, ExplorerModel, Trace]:
 
 
 def _trace(options: argparse.Namespace) -> int:
+    # Before the model runs: what is asked for can be wrong.
+    out = named_file(options.out or f"{options.picture.stem}.npz", ".npz")
     _, model, trace = _run(options)
-    out: Path = options.out or Path(options.picture.name).with_suffix(".npz")
-    out = out if out.suffix == ".npz" else out.with_name(f"{out.name}.npz")
     try:
         trace.save(out, weights=not options.no_weights)
     except OSError as error:

@@ -11,6 +11,7 @@ from explorer.drawing import find_browser
 from explorer.errors import ExplorerError
 from explorer.export import Showing, deck, handout
 from explorer.export import stages as pictures
+from explorer.files import named_file
 from explorer.state import MEAN_OF_HEADS
 from explorer.texts import text
 
@@ -30,13 +31,15 @@ def check(options: argparse.Namespace) -> None:
     Raises
     ------
     ExplorerError
-        ``export-nothing``, ``export-stage``, ``export-head-unknown``, ``deck-needs-pptx`` or ``browser-missing``.
+        ``export-nothing``, ``export-stage``, ``export-head-unknown``, ``file-not-writable``, ``deck-needs-pptx`` or
+        ``browser-missing``.
     """
     if options.out is None and options.deck is None and options.html is None:
         raise ExplorerError("export-nothing")
     pictures.check_stages(_stages(options))
     _head(options)
     if options.deck is not None:
+        named_file(options.deck, deck.ENDING)
         deck.check_pptx()
     if not (options.out is None and options.deck is None) and find_browser() is None:
         raise ExplorerError("browser-missing")
@@ -56,7 +59,7 @@ def export(options: argparse.Namespace, picture: Picture, model: ExplorerModel, 
         labels=model.labels,
         picture=picture,
         language=options.language or language,
-        layer=_counted(options.layer, trace.spec.depth, "intervention-layer", "layer", "depth"),
+        layer=options.layer - 1,
         head=_head(options),
         token=None if options.query is None else token_of(trace, options.query),
     )
@@ -134,9 +137,3 @@ def _head(options: argparse.Namespace) -> int:
     if not (word.isascii() and word.isdecimal() and 1 <= int(word[:7]) < 10_000):
         raise ExplorerError("export-head-unknown", head=options.head)
     return int(word) - 1
-
-
-def _counted(number: int, count: int, code: str, name: str, most: str) -> int:
-    if not 1 <= number <= count:
-        raise ExplorerError(code, **{name: number, most: count})
-    return number - 1

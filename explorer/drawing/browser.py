@@ -224,7 +224,8 @@ class Browser:
                 self._process = _started_on_windows(self._path, options, reads, writes, quiet)
             else:
                 command = [str(self._path), *options, "--remote-debugging-pipe", "about:blank"]
-                rename = [sys.executable, "-c", _RENAME, str(reads), str(writes)]
+                # Isolated: nothing is imported from the folder where we were started.
+                rename = [sys.executable, "-I", "-c", _RENAME, str(reads), str(writes)]
                 # A process group of its own: Ctrl+C is ours to answer.
                 self._process = subprocess.Popen(
                     [*rename, *command], pass_fds=(reads, writes), start_new_session=True, **quiet

@@ -16,6 +16,7 @@ from explorer.errors import ExplorerError
 from explorer.export.formula_text import FORMULA_TEXTS
 from explorer.export.showing import Showing, model_name, opened, photo_of
 from explorer.export.stages import STAGES, StagePicture, answer_of, draw_shown
+from explorer.files import named_file
 from explorer.images import encode_image
 from explorer.panels.messages import changes_text, notices
 from explorer.texts import text
@@ -29,6 +30,9 @@ __all__ = ["SLIDE_SHEET", "deck_bytes", "write_deck"]
 
 #: The sheet that a slide's picture is drawn on: as wide as the slide within its margins.
 SLIDE_SHEET: Mapping[str, Any] = {"width": 1280, "height": 585, "margin": 0, "caption": False, "formats": ("png",)}
+
+#: Of a deck's file.
+ENDING = ".pptx"
 
 # Inches.
 _WIDE, _HIGH = 13.333, 7.5
@@ -76,7 +80,8 @@ def write_deck(
     Raises
     ------
     ExplorerError
-        ``deck-needs-pptx``, ``browser-missing``, ``browser-failed``, ``export-stage`` or ``file-not-writable``.
+        ``deck-needs-pptx``, ``browser-missing``, ``browser-failed``, ``export-stage`` or ``file-not-writable``; and
+        for a layer, head or token that there is not.
     """
     check_pptx()
     showing = Showing(trace=trace, labels=labels, picture=opened(picture), **shown)
@@ -93,8 +98,7 @@ def check_pptx() -> None:
 
 def save_deck(data: bytes, path: str | os.PathLike[str]) -> Path:
     """Write a deck's bytes; ``.pptx`` is added where it is missing."""
-    file = Path(path)
-    file = file if file.suffix.lower() == ".pptx" else file.with_name(f"{file.name}.pptx")
+    file = named_file(path, ENDING)
     try:
         file.write_bytes(data)
     except OSError as error:

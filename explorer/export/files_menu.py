@@ -81,8 +81,11 @@ class FilesMenu(ExportMenu):
     # -- what is done ----------------------------------------------------------------------------------------------
 
     def _make(self, file: str) -> None:
+        if self.making:
+            # The second of two quick clicks: who made them waits for the first one's file; an end would take it away.
+            return
         showing = Showing.on_page(self._state)
-        if self.making or showing is None:
+        if showing is None:
             self.end()
             return
         language = showing.language

@@ -77,7 +77,7 @@ def write_handout(
     Raises
     ------
     ExplorerError
-        ``handout-too-large``, or ``handout-not-writable``.
+        ``handout-too-large``, ``handout-not-writable``, or what :meth:`explorer.export.Showing.check` raises.
     """
     return save_handout(handout_html(trace, labels, picture, **shown), path)
 
@@ -119,13 +119,14 @@ def handout_html(
     Raises
     ------
     ExplorerError
-        ``handout-too-large``.
+        ``handout-too-large``, or what :meth:`explorer.export.Showing.check` raises.
     """
     return page_of(Showing(trace=trace, labels=labels, picture=picture, **shown))
 
 
 def page_of(showing: Showing) -> str:
     """The same of a run that is taken together; see :func:`handout_html`."""
+    showing.check()
     trace = showing.trace
     smallest = 2 * (trace.q.size + trace.k.size) * 4 // 3
     if smallest > MAX_BYTES:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.catalog import BUNDLED_NAME, known_models
+from explorer.errors import ExplorerError
 from explorer.images import Cropping, Picture, display_crop, open_picture, read_picture
 from explorer.labels import Labels
-from explorer.state import ExplorerState
+from explorer.state import ExplorerState, place_ranges
 from explorer.trace import Trace
 from explorer.tracer import TraceAnswer
 
@@ -64,6 +65,27 @@ class Showing:
             head=state.head,
             token=state.token,
         )
+
+    def check(self) -> None:
+        """Raise unless the run has what is to be open; a page would show the nearest that there is.
+
+        Raises
+        ------
+        ExplorerError
+            ``intervention-layer``, ``intervention-head`` or ``export-token-unknown``.
+        """
+        spec, ranges = self.trace.spec, place_ranges(self.trace)
+
+        def missing(name: str, number: int) -> bool:
+            least, most = ranges[name]
+            return not least <= number <= most
+
+        if missing("layer", self.layer):
+            raise ExplorerError("intervention-layer", layer=self.layer + 1, depth=spec.depth)
+        if missing("head", self.head):
+            raise ExplorerError("intervention-head", head=self.head + 1, heads=spec.heads)
+        if self.token is not None and missing("token", self.token):
+            raise ExplorerError("export-token-unknown", token=self.token, tokens=self.trace.num_tokens)
 
 
 @contextmanager

@@ -108,7 +108,8 @@ def save_stages(
     Raises
     ------
     ExplorerError
-        ``export-stage``: there is no such stage; ``browser-missing``: nothing to draw with; ``file-not-writable``.
+        ``export-stage``: there is no such stage; ``browser-missing``: nothing to draw with; ``file-not-writable``;
+        and for a layer, head or token that there is not.
 
     Examples
     --------
@@ -167,7 +168,8 @@ def draw_stages(
     Raises
     ------
     ExplorerError
-        ``export-stage``, ``intervention-layer``, ``intervention-head``, ``browser-missing`` or ``browser-failed``.
+        ``export-stage``, ``browser-missing`` or ``browser-failed``, or what :meth:`explorer.export.Showing.check`
+        raises.
     """
     showing = Showing(trace=trace, labels=labels, picture=opened(picture), **shown)
     return draw_shown(showing, sheets=sheets, stages=stages)
@@ -195,11 +197,8 @@ def draw_shown(
     list of StagePicture
     """
     check_stages(stages)
-    trace, layer, head = showing.trace, showing.layer, showing.head
-    if not 0 <= layer < trace.spec.depth:
-        raise ExplorerError("intervention-layer", layer=layer + 1, depth=trace.spec.depth)
-    if not MEAN_OF_HEADS <= head < trace.spec.heads:
-        raise ExplorerError("intervention-head", head=head + 1, heads=trace.spec.heads)
+    showing.check()
+    trace = showing.trace
     wanted = [stage for stage in STAGES if stage in stages]
     with unseen(), state_of(showing) as state:
         panels = [PICTURED[stage](state) for stage in wanted]

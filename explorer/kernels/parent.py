@@ -1,9 +1,8 @@
 """A process that has imported all that the dashboard needs, and splits kernels off itself.
 
-``python -m explorer.kernels.parent FD``: the file descriptor is that of a socket on which
-:mod:`explorer.kernels.provisioner` asks for kernels. A kernel that is split off (``fork``) has nothing left to import,
-and shares with the others the memory of what was imported. In all other respects it is a process of its own, with its
-own session, environment and working directory.
+:mod:`explorer.kernels.provisioner` runs :func:`main` in it, and asks for kernels on a socket. A kernel that is split
+off (``fork``) has nothing left to import, and shares with the others the memory of what was imported. In all other
+respects it is a process of its own, with its own session, environment and working directory.
 
 Only for Linux: elsewhere system libraries do not bear a fork that no ``exec`` follows.
 """
@@ -18,6 +17,7 @@ import random
 import signal
 import socket
 import sys
+import time
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -62,8 +62,9 @@ def split_off(requests: socket.socket) -> list[str] | None:
     Parameters
     ----------
     requests : socket
-        Carries one JSON object a line each way: ``arguments``, ``environment`` and ``folder`` there, ``pid`` back,
-        and with it a descriptor of the process, unless none could be made.
+        Carries one JSON object a line each way: ``arguments``, ``environment``, ``folder`` and ``deadline`` there,
+        ``pid`` back, and with it a descriptor of the process, unless none could be made, or it is past the deadline:
+        of :func:`time.monotonic`, which is one clock for all of a Linux machine's processes.
 
     Returns
     -------
@@ -81,13 +82,15 @@ def split_off(requests: socket.socket) -> list[str] | None:
             # What is written but not sent would be sent by both.
             sys.stdout.flush()
             sys.stderr.flush()
-            pid, descriptors = _fork()
+            pid, descriptors = _fork() if time.monotonic() < asked["deadline"] else (-1, [])
             if pid == 0:
                 _become_another(asked)
                 # The kernel ends when this process is no longer its parent. ipykernel, which would look for that in
                 # the environment, has been imported already.
                 return [*asked["arguments"], f"--IPKernelApp.parent_handle={parent}"]
-            socket.send_fds(requests, [json.dumps({"pid": pid}).encode() + b"\n"], descriptors)
+            # A server that is gone by now has no more requests; what was made for it ends with this process.
+            with contextlib.suppress(BrokenPipeError):
+                socket.send_fds(requests, [json.dumps({"pid": pid}).encode() + b"\n"], descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
     return None
@@ -137,7 +140,13 @@ def _reap(_number: int, _frame: object) -> None:
 
 
 def main(descriptor: int) -> None:
-    """Be the parent, and in each of its children a kernel."""
+    """Be the parent, and in each of its children a kernel.
+
+    Parameters
+    ----------
+    descriptor : int
+        Of the socket for requests.
+    """
     preload()
     arguments = split_off(socket.socket(fileno=descriptor))
     if arguments is None:
@@ -146,11 +155,3 @@ def main(descriptor: int) -> None:
     from ipykernel.kernelapp import launch_new_instance
 
     launch_new_instance()
-
-
-if __name__ == "__main__":
-    # As ipykernel's launcher does: what ``-m`` puts first, the folder of the server, is no place to import from. The
-    # same folder further on, of a PYTHONPATH, is the user's wish. (With ``-P`` a kernel would not look into its own.)
-    if sys.path[0] in ("", os.getcwd()):
-        del sys.path[0]
-    main(int(sys.argv[1]))

@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,6 +33,22 @@ PROVISIONER = "vit-explorer"
 
 #: Seconds after which a parent that says nothing is given up: it imports torch first, on a machine that may be busy.
 PATIENCE = 120.0
+
+#: The part of it in which a kernel may still be made; the rest is for the answer. One that is made when nobody waits
+#: any more would take the ports of that which was started instead.
+_IN_TIME = 0.9
+
+#: What the parent runs. With ``-m`` it would have imported much before any line of ours is run, and from the server's
+#: folder first, where a ``random.py`` of the user's may lie. ``-c`` puts that folder first, too, as an empty name, but
+#: imports nothing. The same folder further on, of a PYTHONPATH, is the user's wish. (With ``-P``, kernels would not
+#: look into their own folders.)
+_START = """
+import sys
+if sys.path[:1] == [""]:
+    del sys.path[0]
+from explorer.kernels.parent import main
+main(int(sys.argv[1]))
+"""
 
 
 class ForkedProcess:
@@ -104,7 +121,7 @@ class KernelParent:
         self._lock = threading.Lock()
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-Xfrozen_modules=off", "-m", "explorer.kernels.parent", str(theirs.fileno())],
+                [sys.executable, "-Xfrozen_modules=off", "-c", _START, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 # Ctrl+C is the server's, which ends its kernels in good order.
@@ -128,10 +145,11 @@ class KernelParent:
             None if the parent cannot make one now, is gone, or said nothing. In the last two cases it is not asked
             again, as a late answer would be taken for that to the next request; and not ended, as it may have kernels.
         """
-        asked = {"arguments": list(arguments), "environment": dict(environment), "folder": folder}
+        asked: dict[str, Any] = {"arguments": list(arguments), "environment": dict(environment), "folder": folder}
         with self._lock:
             if not self._usable:
                 return None
+            asked["deadline"] = time.monotonic() + _IN_TIME * PATIENCE
             answer = b""
             with contextlib.suppress(OSError):
                 self._socket.sendall(json.dumps(asked).encode() + b"\n")
@@ -140,7 +158,10 @@ class KernelParent:
             return ForkedProcess(json.loads(answer)["pid"], descriptors[0]) if answer and descriptors else None
 
     def close(self) -> None:
-        """Let it end. Its kernels end with it."""
+        """Let it end, as soon as it has imported everything; its kernels end with it. Who waits for one gets none."""
+        # Closing alone is told to neither side as long as a thread waits for an answer.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
 

@@ -78,6 +78,9 @@ def lab_command(folder: Path, extra: Sequence[str] = (), *, port: int | None = N
     settings = json.dumps({"websocket_max_message_size": 200 * 1024 * 1024})
     return [
         sys.executable,
+        # Else it would import from the folder where it is started, where a random.py of the user's may lie. Kernels are
+        # started by commands of their own, and look into theirs.
+        "-P",
         "-m",
         "jupyterlab",
         str(folder / START),

@@ -24,6 +24,7 @@ from traitlets import Bool, Unicode
 from traitlets.config import Config
 from voila.app import Voila
 
+from explorer.errors import ExplorerError
 from explorer.kernels.provisioner import PROVISIONER, ForkedKernels
 from explorer.resources import notebooks_path
 from explorer.serving.addresses import Addresses, bind, is_local
@@ -37,6 +38,9 @@ TEMPLATE = "vit-explorer"
 
 #: Largest websocket message: phone photos are 3–15 MB, and ten times that must not vanish without a word.
 MAX_MESSAGE_BYTES = 200 * 1024 * 1024
+
+#: No server runs for as many (a century); Python's time spans have no room for much more, and none for infinity.
+FOREVER_MINUTES = 100 * 366 * 24 * 60
 
 #: The only extensions of JupyterLab's front end that the page needs. All that are installed would be loaded otherwise,
 #: among them plotly's, with 4.8 MB.
@@ -80,7 +84,7 @@ class ServeOptions:
         Kernels kept ready for the next readers; 0: each page starts its own when it is opened. By default one, and
         three where a room is served.
     idle_minutes : float
-        How long a kernel is kept that no page is connected to (a closed laptop, a phone out of reach).
+        How long a kernel is kept that no page is connected to (a closed laptop, a phone out of reach); 0: for ever.
     language : str
         Language of the page for browsers that ask for neither of ours.
     open_browser : bool
@@ -107,12 +111,28 @@ class ServeOptions:
     notebook: str | None = None
     split_kernels: bool = True
 
+    def __post_init__(self) -> None:
+        """Refuse what no time can be.
+
+        Raises
+        ------
+        ExplorerError
+            ``idle-minutes-unknown``: less than none, or not a number.
+        """
+        if not self.idle_minutes >= 0:
+            raise ExplorerError("idle-minutes-unknown", minutes=f"{self.idle_minutes:g}")
+
     @property
     def kernels(self) -> int:
         """How many kernels are kept ready."""
         if self.ready_kernels is not None:
             return self.ready_kernels
         return 1 if is_local(self.host) else 3
+
+    @property
+    def idle_seconds(self) -> int:
+        """How long a kernel without a page is kept, in the words of Jupyter's servers: 0 for ever, else 1 or more."""
+        return max(1, round(60 * self.idle_minutes)) if 0 < self.idle_minutes < FOREVER_MINUTES else 0
 
 
 class OwnKernels(KernelSpecManager):
@@ -276,9 +296,8 @@ def _config(options: ServeOptions, port: int) -> Config:
     voila.default_pool_size = options.kernels
     # The reader who has just taken a kernel needs the machine more than the next one does.
     config.VoilaKernelManager.fill_delay = 4.0
-    idle_seconds = max(1, round(60 * options.idle_minutes))
-    config.MappingKernelManager.cull_idle_timeout = idle_seconds
-    config.MappingKernelManager.cull_interval = max(1, min(30, idle_seconds // 2))
+    config.MappingKernelManager.cull_idle_timeout = options.idle_seconds
+    config.MappingKernelManager.cull_interval = max(1, min(30, options.idle_seconds // 2))
     config.MappingKernelManager.cull_connected = False
     return config
 

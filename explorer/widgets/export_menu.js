@@ -30,7 +30,8 @@ function render({ model, el }) {
       const hint = made("span", "vx-export-hint");
       hint.setAttribute("role", "status");
       make.addEventListener("click", () => {
-        if (model.get("making").file) return;
+        // That one is being made is known here only when the kernel has said so; a second click may come sooner.
+        if (asking || model.get("making").file) return;
         asking = true;
         model.send({ kind: "make", file: id });
       });

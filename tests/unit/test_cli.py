@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gettext
 import inspect
+import io
 import logging
 import re
 import socket
@@ -17,7 +18,9 @@ import pytest
 from voila.configuration import VoilaConfiguration
 from voila.voila_kernel_manager import voila_kernel_manager_factory
 
+from explorer import cli
 from explorer.cli import main, user_language
+from explorer.files import named_file
 from explorer.images import MAX_BYTES
 from explorer.serving import Addresses, ServeOptions, server
 from explorer.serving.addresses import qr_code
@@ -53,6 +56,27 @@ def test_expected_failures_are_one_sentence_with_status_2(capsys: pytest.Capture
     error = capsys.readouterr().err
     assert "is not a picture" in error
     assert error.count("\n") == 1
+
+
+def test_a_picture_may_begin_with_a_hyphen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "--lang", "en", "--", "-photo.jpg"]) == 2
+    assert "The file “-photo.jpg” cannot be read." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("language", [[], ["--lang", "ja"], ["--lang=ja"]])
+def test_what_stands_behind_two_hyphens_is_for_jupyterlab(
+    language: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[Path, list[str]]] = []
+
+    def open_lab(folder: Path, extra: list[str], **_options: object) -> int:
+        asked.append((folder, extra))
+        return 0
+
+    monkeypatch.setattr("explorer.serving.open_lab", open_lab)
+    assert main([*language, "lab", str(tmp_path), "--", "--allow-root", "--", "x"]) == 0
+    assert main([*language, "lab", "--no-browser"]) == 0
+    assert asked == [(tmp_path, ["--allow-root", "--", "x"]), (Path("vit-explorer"), [])]
 
 
 def test_a_port_in_use_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,6 +191,25 @@ def test_what_the_command_line_says_reaches_the_server(monkeypatch: pytest.Monke
     assert not VoilaConfiguration(config=none).preheat_kernel
 
 
+@pytest.mark.parametrize("minutes", ["0", "inf", "1e300"])
+def test_no_page_is_closed_for_being_idle_where_that_is_wanted(minutes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = server._config(served(monkeypatch, "--idle-minutes", minutes), 8866)
+    # Jupyter's own sign for it.
+    assert server.KernelsHere(config=config).cull_idle_timeout == 0
+
+
+def test_the_shortest_time_is_not_taken_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = server._config(served(monkeypatch, "--idle-minutes", "0.001"), 8866)
+    assert server.KernelsHere(config=config).cull_idle_timeout == 1
+
+
+@pytest.mark.parametrize("minutes", ["-1", "nan"])
+@pytest.mark.parametrize("language", list(LANGUAGES))
+def test_a_time_that_there_is_not_is_refused(minutes: str, language: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--idle-minutes", minutes, "--lang", language]) == 2
+    assert capsys.readouterr().err == text("errors.idle-minutes-unknown", language, minutes=minutes) + "\n"
+
+
 def test_every_setting_of_the_server_is_one_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is spelled otherwise would be passed over without a word."""
     config = server._config(served(monkeypatch, "--host", "0.0.0.0"), 8866)
@@ -202,6 +245,22 @@ def test_a_picture_is_traced_to_a_file(
     assert "random weights" in printed
 
 
+@pytest.mark.parametrize("folder", [".", "..", "/", ""])
+def test_a_trace_without_a_name_is_refused_before_a_model_runs(
+    folder: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "_run", lambda options: pytest.fail("a model was run"))
+    assert main(["trace", "photo.png", "--out", folder, "--lang", "en"]) == 2
+    assert capsys.readouterr().err.endswith("cannot be written. Please name another with --out.\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("run", "run.npz"), ("a/run.npz", "a/run.npz"), ("run.NPZ", "run.NPZ"), ("a.b", "a.b.npz")]
+)
+def test_an_ending_is_added_where_it_is_missing(given: str, meant: str) -> None:
+    assert named_file(given, ".npz") == Path(meant)
+
+
 def test_a_picture_is_exported_as_a_handout(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     from PIL import Image
 
@@ -219,6 +278,17 @@ def test_models_are_listed_without_network(capsys: pytest.CaptureFixture[str]) -
     assert main(["models", "--lang", "en"]) == 0
     listed = capsys.readouterr().out
     assert "vit_base_patch16_224.augreg_in21k_ft_in1k  [" in listed
+
+
+def test_a_letter_that_the_terminal_lacks_is_written_as_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of Japanese Windows has no middle dot, which stands in every model's line."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp932"))
+    assert main(["models", "--lang", "ja"]) == 0
+    sys.stdout.flush()
+    listed = written.getvalue().decode("cp932")
+    assert catalogue("ja")["models.state-bundled"] in listed
+    assert "\\xb7" in listed
 
 
 @pytest.mark.parametrize(

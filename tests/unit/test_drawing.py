@@ -58,6 +58,17 @@ def test_one_is_found_on_the_path_by_name_and_where_playwright_keeps_it(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script as a program")
+def test_nothing_of_the_folder_where_we_were_started_is_imported(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (bare / "fcntl.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(bare)
+    program(bare / "bin" / "chromium")
+    with pytest.raises(ExplorerError) as caught, Browser():
+        pass
+    # The browser's own, which has been started.
+    assert "exit status 3" in str(caught.value.values["detail"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script as a program")
 def test_a_browser_that_ends_at_once_is_a_failure_with_its_name(bare: Path) -> None:
     broken = program(bare / "bin" / "chromium")
     with pytest.raises(ExplorerError) as caught, Browser():

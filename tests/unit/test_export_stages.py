@@ -12,8 +12,8 @@ from explorer import cli, cli_export
 from explorer.cli import main
 from explorer.drawing import Drawing
 from explorer.errors import ExplorerError
-from explorer.export import stages
-from explorer.export.stages import STAGES, StagePicture, draw_stages, write_stages
+from explorer.export import stages, write_deck, write_handout
+from explorer.export.stages import STAGES, StagePicture, draw_stages, save_stages, write_stages
 from explorer.interventions import Intervention
 from explorer.models import ExplorerModel
 from explorer.samples import open_sample
@@ -50,6 +50,8 @@ def test_what_is_wrong_is_said_before_a_model_runs(
     assert "overview, patches" in said
     assert "“second”" in refused(capsys, "--out", "x", "--head", "second")
     assert "“0”" in refused(capsys, "--out", "x", "--head", "0")
+    for folder in (".", "..", "/", ""):
+        assert "cannot be written" in refused(capsys, "--deck", folder)
 
 
 @pytest.mark.parametrize(("lang", "word"), [("en", "was found"), ("ja", "ブラウザーが見つかりません")])
@@ -76,6 +78,35 @@ def test_a_layer_or_head_that_is_not_there_is_named_as_it_was_given(plain_model:
     ):
         with pytest.raises(ExplorerError, match=word):
             draw_stages(trace, None, open_sample("chelsea"), **options)
+
+
+@pytest.mark.parametrize(
+    ("shown", "code"),
+    [
+        ({"layer": 2}, "intervention-layer"),
+        ({"layer": -1}, "intervention-layer"),
+        ({"head": 99}, "intervention-head"),
+        ({"head": -2}, "intervention-head"),
+        ({"token": 10_000}, "export-token-unknown"),
+        ({"token": -1}, "export-token-unknown"),
+    ],
+)
+def test_no_file_shows_another_layer_head_or_token_than_was_asked_for(
+    plain_model: ExplorerModel, shown: dict[str, int], code: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("pptx")
+    run = (trace_of(plain_model), None, open_sample("chelsea"))
+    for write in (save_stages, write_handout, write_deck):
+        with pytest.raises(ExplorerError) as caught:
+            write(*run, tmp_path / "file", **shown)
+        assert caught.value.code == code
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_handout_of_a_head_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = str(tmp_path / "handout.html")
+    assert "no head 99" in refused(capsys, "--html", out, "--head", "99")
+    assert "no layer 0" in refused(capsys, "--html", out, "--layer", "0")
 
 
 def test_a_query_is_a_prefix_token_a_number_or_a_place(model_of: Callable[[str], ExplorerModel]) -> None:

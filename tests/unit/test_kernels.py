@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from ipykernel.kernelspec import make_ipkernel_cmd
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 
+from explorer.kernels import provisioner
 from explorer.kernels.parent import split_off
 from explorer.kernels.provisioner import PROVISIONER, ForkedKernels, ForkedProcess, KernelParent, _own_kernel
 from explorer.serving.server import OwnKernels
@@ -144,6 +147,45 @@ async def test_it_can_be_interrupted_and_started_again_and_ends_alone(parent: Ke
         assert await other.is_alive()
 
 
+async def test_nothing_is_imported_from_the_servers_folder_unless_it_is_on_the_users_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user's own random.py is no part of Python, wherever the server is started."""
+    folder, path = tmp_path / "started", tmp_path / "path"
+    for place in (folder, path):
+        place.mkdir()
+    for name in ("random", "socket", "json", "runpy"):
+        (folder / f"{name}.py").write_text("import sys; sys.exit('imported')")
+    (path / "vx_of_the_user.py").write_text("answer = 42")
+    # As what is started finds this package, too.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(path), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    monkeypatch.chdir(folder)
+    started = another_parent(monkeypatch)
+    try:
+        async with kernel(cwd=str(tmp_path)) as (manager, run):
+            assert isinstance(manager.provisioner.process, ForkedProcess)
+            assert await run("import vx_of_the_user; print(vx_of_the_user.answer)") == "42"
+    finally:
+        ForkedKernels.stop()
+    assert started.process.wait(30) == 0
+
+
+async def test_the_servers_folder_is_imported_from_where_the_user_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "vx_of_the_user.py").write_text("answer = 42")
+    other = tmp_path / "other"
+    other.mkdir()
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    monkeypatch.chdir(tmp_path)
+    another_parent(monkeypatch)
+    try:
+        async with kernel(cwd=str(other)) as (_, run):
+            assert await run("import vx_of_the_user; print(vx_of_the_user.answer)") == "42"
+    finally:
+        ForkedKernels.stop()
+
+
 async def test_without_the_parent_a_kernel_is_started_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     gone = another_parent(monkeypatch)
     gone.process.kill()
@@ -154,13 +196,23 @@ async def test_without_the_parent_a_kernel_is_started_as_any_other(monkeypatch: 
     assert gone.split_off(["-f", "none.json"], {}, "/") is None
 
 
+def no_room(*_: object) -> int:
+    """What a system says that bears no more processes."""
+    raise BlockingIOError
+
+
+def answering(end: int) -> None:
+    """Be the parent, in this very process, until nobody asks any more."""
+    heard = signal.getsignal(signal.SIGCHLD)
+    try:
+        assert split_off(socket.socket(fileno=end)) is None
+    finally:
+        signal.signal(signal.SIGCHLD, heard)
+
+
 @pytest.mark.parametrize("failing", ["fork", "pidfd_open"])
 def test_a_parent_without_room_for_another_says_so_and_stays(monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
     """The kernels that it has would end with it."""
-
-    def no_room(*_: object) -> int:
-        raise BlockingIOError
-
     # Those that there would be: a real fork would go on with all of these tests.
     made = [subprocess.Popen(["sleep", "60"]) for _ in range(2 if failing == "pidfd_open" else 0)]
     ends: list[int] = []
@@ -172,7 +224,6 @@ def test_a_parent_without_room_for_another_says_so_and_stays(monkeypatch: pytest
         answers.extend(asking.split_off(["-f", "none.json"], {}, "/") for _ in range(2))
         asking.close()
 
-    heard = signal.getsignal(signal.SIGCHLD)
     monkeypatch.setattr(os, failing, no_room)
     if made:
         numbers = iter([process.pid for process in made])
@@ -180,14 +231,58 @@ def test_a_parent_without_room_for_another_says_so_and_stays(monkeypatch: pytest
     thread = threading.Thread(target=ask)
     thread.start()
     try:
-        assert split_off(socket.socket(fileno=ends[0])) is None
+        answering(ends[0])
     finally:
-        signal.signal(signal.SIGCHLD, heard)
         thread.join(30)
     assert answers == [None, None]
     # One that nobody has a hold of does not go on.
     for process in made:
         process.wait(30)
+
+
+def test_who_waits_for_a_kernel_is_let_go_when_the_server_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parent may import for many seconds yet: whoever presses Ctrl+C is not to wait for that."""
+    ends: list[int] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda _, *, pass_fds, **__: ends.append(os.dup(pass_fds[0])))
+    asking = KernelParent()
+    answers: list[ForkedProcess | None] = []
+    thread = threading.Thread(
+        target=lambda: answers.append(asking.split_off(["-f", "none.json"], {}, "/")), daemon=True
+    )
+    thread.start()
+    with socket.socket(fileno=ends[0]) as imports:
+        # It has asked, and reads on.
+        assert imports.recv(1 << 20, socket.MSG_PEEK)
+        asking.close()
+        thread.join(10)
+        assert answers == [None]
+        # The parent is told as well, when it has done: what was asked, then that there is no more.
+        monkeypatch.setattr(os, "fork", no_room)
+        answering(imports.detach())
+
+
+def test_a_kernel_that_nobody_waits_for_any_more_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By then another has been started, with the same ports."""
+    ends: list[int] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda _, *, pass_fds, **__: ends.append(os.dup(pass_fds[0])))
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("one was made"))
+    monkeypatch.setattr(provisioner, "PATIENCE", 0.05)
+    asking = KernelParent()
+    assert asking.split_off(["-f", "none.json"], {}, "/") is None
+    asking.close()
+    # It has been importing all the while, and reads only now what it was asked.
+    answering(ends[0])
+
+
+def test_what_comes_too_late_for_a_kernel_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"arguments": [], "environment": {}, "folder": "/", "deadline": time.monotonic()}
+    ours, theirs = socket.socketpair()
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("one was made"))
+    with ours:
+        ours.sendall(json.dumps(asked).encode() + b"\n")
+        ours.shutdown(socket.SHUT_WR)
+        answering(theirs.detach())
+        assert json.loads(ours.recv(4096)) == {"pid": -1}
 
 
 async def test_kernels_end_with_the_server(tmp_path: Path) -> None:

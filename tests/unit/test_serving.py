@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+import subprocess
 from importlib.resources import files
 from pathlib import Path
 
@@ -211,6 +212,13 @@ def test_jupyterlab_is_told_not_to_ask_the_internet(tmp_path: Path) -> None:
     assert "--LabApp.news_url=None" in command
     assert "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate" in command
     assert command[-2:] == ["--no-browser", "--debug"]
+
+
+def test_jupyterlab_imports_nothing_of_the_folder_where_it_is_started(tmp_path: Path) -> None:
+    (tmp_path / "random.py").write_text("raise SystemExit('imported')")
+    command = lab_command(tmp_path)
+    module = command.index("-m")
+    subprocess.run([*command[:module], "-c", "import random"], cwd=tmp_path, check=True, timeout=60)
 
 
 def test_jupyterlab_does_not_ask_whether_it_may_fetch_news(monkeypatch: pytest.MonkeyPatch) -> None:

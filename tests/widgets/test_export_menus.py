@@ -16,6 +16,7 @@ from playwright.sync_api import sync_playwright
 
 from explorer.export import FilesMenu, StageMenu, handout, handout_html, save_stages
 from explorer.export.deck import SLIDE_SHEET
+from explorer.export.showing import Showing
 from explorer.interventions import Intervention
 from explorer.panels.stages import PICTURED
 from explorer.state import ExplorerState
@@ -202,6 +203,28 @@ def test_the_handout_is_what_the_page_shows(state: ExplorerState) -> None:
     menu.close()
 
 
+def test_a_second_click_takes_nothing_from_the_first(state: ExplorerState) -> None:
+    """It may have been sent before the page knew that a file is being made."""
+    menu = FilesMenu(state)
+    sent = heard(menu)
+    say(menu, {"kind": "make", "file": "handout"})
+    say(menu, {"kind": "make", "file": "handout"})
+    say(menu, {"kind": "make", "file": "deck"})
+    assert menu.making["file"] == "handout"
+    assert menu.wait(60)
+    assert [content["kind"] for content, _ in sent] == ["file"]
+    menu.close()
+
+
+def test_asking_while_nothing_is_shown_is_answered(state: ExplorerState, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Showing, "on_page", lambda _state: None)
+    menu = FilesMenu(state)
+    sent = heard(menu)
+    say(menu, {"kind": "make", "file": "handout"})
+    assert (sent, menu.making) == ([({"kind": "end"}, [])], {})
+    menu.close()
+
+
 def test_a_failure_is_told_on_the_page(state: ExplorerState, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handout, "MAX_BYTES", 10)
     menu = FilesMenu(state)
@@ -277,7 +300,8 @@ def test_the_browser_asks_once_draws_and_saves_the_file(state: ExplorerState) ->
         element = front_end.mount("menu", menu)
         opens = element.get_by_role("button", name=text("export.menu-button", "en"))
         opens.click()
-        element.get_by_role("button", name=text("export.deck-button", "en")).click()
+        element.get_by_role("button", name=text("export.deck-button", "en")).dblclick()
+        assert front_end.sent("menu") == [{"kind": "make", "file": "deck"}]
         menu.making = {"file": "deck", "words": "1 of 7"}
         front_end.update("menu", menu)
         # Once more while it is being made: Playwright's own click would wait until it is no longer.
