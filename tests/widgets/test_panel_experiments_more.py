@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from explorer.analysis import ranks
 from explorer.analysis_lens import logit_lens, token_lens
 from explorer.experiments import WAYS, ablate, four_ways, head_effects, patch_effects
-from explorer.figures.experiment_effects import shares_of_rank
 from explorer.figures.experiment_lens import chart_classes
 from explorer.interventions import Intervention
 from explorer.labels import Labels
@@ -299,7 +299,7 @@ def test_four_ways_are_ranks_of_what_was_worked_out(state: ExplorerState) -> Non
         assert way == WAYS[place]
         # Ranks of three decimals: more digits would say nothing.
         np.testing.assert_allclose(values_of(view), expected.ranks[place], atol=5.1e-4)
-        np.testing.assert_allclose(values_of(view), shares_of_rank(expected[way]).round(3), atol=1e-6)
+        np.testing.assert_allclose(values_of(view), (ranks(expected[way]) / 15).round(3), atol=1e-6)
         assert view.readouts[3] == f"value {expected[way][3]:.3g}".replace("-", "−")
     for row in range(4):
         for col in range(row):
