@@ -14,7 +14,6 @@ __all__ = [
     "attention_distance",
     "attention_entropy",
     "cosine_similarity",
-    "principal_components",
     "rank_correlation",
     "ranks",
     "roll_on",
@@ -138,35 +137,6 @@ def top_k(values: Array, count: int) -> tuple[NDArray[np.int64], Array]:
     """
     order = np.argsort(-values, kind="stable")[: max(count, 0)]
     return order, values[order]
-
-
-def principal_components(vectors: Array, count: int) -> tuple[Array, Array]:
-    """The directions in which vectors differ most from their mean.
-
-    Parameters
-    ----------
-    vectors : (n, d) array
-        One a row.
-    count : int
-        How many directions at most.
-
-    Returns
-    -------
-    components : (m, d) array
-        Unit vectors, m = min(count, n, d), each turned so that its largest entry is positive.
-    shares : (m,) array
-        The share of the variance that lies in each.
-    """
-    centred = np.asarray(vectors, dtype=np.float64)
-    centred = centred - centred.mean(axis=0)
-    _, singular, components = np.linalg.svd(centred, full_matrices=False)
-    count = min(count, len(components))
-    components, variance = components[:count], singular**2
-    # A singular vector's sign is arbitrary; fixed, the same filters always give the same picture.
-    largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, None], axis=1)
-    components = components * np.where(largest < 0, -1.0, 1.0)
-    total = variance.sum()
-    return components.astype(np.float32), (variance[:count] / (total if total > 0 else 1.0)).astype(np.float32)
 
 
 def ranks(values: Array) -> NDArray[np.float64]:

@@ -280,12 +280,19 @@ def chosen_class(trace: Trace, target: int | None) -> int:
 
 
 def _sharpness(trace: Trace) -> Array:
-    """(L, h): 0 where a head's attention is even, 1 where it is on one token."""
+    """(L, h): 0 where a head's attention is even, 1 where each token that is read looks at one token only."""
     if trace.num_tokens == 1:
         return np.ones(trace.q.shape[:2], dtype=np.float32)
     weights = reading_weights(trace)
-    rows = np.stack([np.einsum("t,htk->hk", weights, block.attention) for block in trace.blocks])
-    spread = np.log(attention_entropy(rows)) / np.log(trace.num_tokens)
+    read = np.flatnonzero(weights)
+    share, most = weights[read].astype(np.float64), np.log(trace.num_tokens)
+    depth, heads = trace.q.shape[:2]
+    spread = np.empty((depth, heads))
+    for layer, block in enumerate(trace.blocks):
+        # Head by head: all heads of a model with small patches would not fit into memory together.
+        for head in range(heads):
+            # Each token's row by itself: averaged first, rows that each lie on a token of their own would look even.
+            spread[layer, head] = share @ np.log(attention_entropy(block.attention_head(head)[read])) / most
     sharpness: Array = (1.0 - spread).astype(np.float32)
     return sharpness
 

@@ -157,8 +157,9 @@ class HeadEffects:
         The class's logit of the model's own run, less that of the run without the head.
     beside : (L, h) array
         How sharply the head looks, which one might have believed to say how much it matters: 0 where the attention of
-        the tokens that the classifier reads (CLS, where the model has one) is spread evenly over all tokens, 1 where
-        it lies on a single one. It is ``1 - log(n) / log(T)``, ``n`` being the exponential of the entropy.
+        the tokens that the classifier reads (CLS, where it reads that) is spread evenly over all tokens, 1 where each
+        of them looks at a single one. It is ``1 - log(n) / log(T)``, ``n`` being the exponential of the entropy of a
+        token's row of 𝑨; of several tokens the mean, weighted as the classifier weighs them.
     correlation : float
         Spearman's, between the two; NaN where one of them has no order.
     target : int

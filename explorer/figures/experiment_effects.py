@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from explorer.figures.matrix import Axis, MatrixFigure, Scale, data_scale, symmetric_scale
 from explorer.numerics import Array
 
-__all__ = ["agreement", "blanked", "head_figure", "rank_scale", "shares_of_rank"]
+__all__ = ["agreement", "blanked", "head_figure", "rank_scale"]
 
 #: What a dropped patch is drawn with: paper, and lines across it.
 _PAPER, _LINES = 236, 150
@@ -94,26 +94,6 @@ def head_figure(
 def rank_scale(label: str = "") -> Scale:
     """From the patch that matters least (0) to the one that matters most (1)."""
     return Scale(low=0.0, high=1.0, label=label)
-
-
-def shares_of_rank(values: Array) -> Array:
-    """Values as ranks, so that what has different units can be compared.
-
-    Parameters
-    ----------
-    values : (N,) array
-
-    Returns
-    -------
-    (N,) array
-        0 for the smallest, 1 for the largest; equal values share the mean of their places. All 0.5 where all are equal.
-    """
-    given = np.asarray(values, dtype=np.float64)
-    _, inverse, counts = np.unique(given, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts) - 1
-    places = (last - (counts - 1) / 2)[inverse]
-    ranks: Array = (places / max(len(given) - 1, 1) if len(given) > 1 else np.full(1, 0.5)).astype(np.float32)
-    return ranks
 
 
 def agreement(correlation: float) -> Literal["none", "weak", "middling", "strong", "against"]:

@@ -6,15 +6,16 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from explorer.experiments.ablations import reading_weights
 from explorer.figures.matrix import Scale
 from explorer.numerics import Array
 from explorer.trace import Trace
 
-__all__ = ["common_scale", "gaze"]
+__all__ = ["common_scale", "gaze", "has_cls"]
 
 
 def gaze(trace: Trace, layer: int, head: int) -> Array:
-    """Where CLS looks, as a multiple of looking at all tokens equally.
+    """Where CLS looks, or what the classifier reads instead, as a multiple of looking at all tokens equally.
 
     Parameters
     ----------
@@ -27,14 +28,25 @@ def gaze(trace: Trace, layer: int, head: int) -> Array:
     Returns
     -------
     (N,) array
-        Attention of the first prefix token to every patch, times T: 1 is as much as each token would get if all got the
-        same. Where a model has no prefix token, the mean over all patches that look.
+        Attention of CLS to every patch, times T: 1 is as much as each token would get if all got the same. Where a
+        model has no CLS, the mean over the tokens that look, weighted as the classifier weighs them: registers, say,
+        which it does not read, do not count.
     """
-    attention = trace.blocks[layer].attention
-    weights = attention.mean(axis=0) if head < 0 else attention[head]
-    query = weights[0] if trace.num_prefix else weights.mean(axis=0)
-    values: Array = np.asarray(query[trace.num_prefix :] * trace.num_tokens, dtype=np.float32)
+    block = trace.blocks[layer]
+    heads = range(len(block.q)) if head < 0 else (head,)
+    if has_cls(trace):
+        looks = block.attention_rows(0)[list(heads)]
+    else:
+        weights = reading_weights(trace)
+        # Head by head: all heads of a model with small patches would not fit into memory together.
+        looks = np.stack([weights @ block.attention_head(each) for each in heads])
+    values: Array = np.asarray(looks.mean(axis=0)[trace.num_prefix :] * trace.num_tokens, dtype=np.float32)
     return values
+
+
+def has_cls(trace: Trace) -> bool:
+    """Whether the first token is CLS; a model may have registers and no CLS."""
+    return trace.prefix_names[:1] == ("CLS",)
 
 
 def common_scale(maps: Iterable[Array], label: str) -> Scale:

@@ -38,8 +38,8 @@ class PipelineDrawing:
     gap : float
         How wide a gap between two pieces is, in patches.
     strips : (4, rows, dims) float32 array
-        Of each drawn token the first numbers of its embedding, of 𝑬_pos, of the sum and of 𝒛_L; NaN where tokens
-        are left out.
+        The first numbers of each drawn token before 𝑬_pos is added, of 𝑬_pos, of the sum and of 𝒛_L; NaN where
+        tokens are left out.
     reaches : (4,) float32 array
         The magnitude that takes the end colour in each of the four.
     picked : int
@@ -140,11 +140,7 @@ def pipeline_drawing(trace: Trace, picked: int) -> PipelineDrawing:
     dims = min(DRAWN_DIMENSIONS, trace.spec.dim)
     strips = np.full((4, len(rows), dims), np.nan, dtype=np.float32)
     places = [place for place, token in enumerate(rows) if token is not None]
-    # Only the drawn tokens are embedded again: all of them take a while where patches are many and large.
-    patches = np.array([token - trace.num_prefix for token in shown if token >= trace.num_prefix])
-    embedded = trace.patches[patches] @ trace.arrays.embed_weight[:, :dims] + trace.arrays.embed_bias[:dims]
-    prefix = [token for token in shown if token < trace.num_prefix]
-    strips[0, places] = np.concatenate([trace.prefix_tokens[prefix, :dims], embedded])
+    strips[0, places] = _before_positions(trace, shown)[:, :dims]
     for strip, stack in zip(strips[1:], (trace.pos_embed, trace.tokens, trace.z[-1]), strict=True):
         strip[places] = stack[shown, :dims]
     reach = [float(np.percentile(np.abs(strip[places]), _PERCENTILE)) or 1.0 for strip in strips]
@@ -162,6 +158,19 @@ def pipeline_drawing(trace: Trace, picked: int) -> PipelineDrawing:
         picked=rows.index(picked) if picked in rows else -1,
         read=tuple(place for place, token in enumerate(rows) if token in read),
     )
+
+
+def _before_positions(trace: Trace, tokens: Sequence[int]) -> NDArray[np.float32]:
+    """The tokens, in rising order, before 𝑬_pos is added: :func:`~explorer.figures.position.tokens_before` of a few."""
+    arrays = trace.arrays
+    # Only the drawn tokens are embedded again: all of them take a while where patches are many and large.
+    patches = [token - trace.num_prefix for token in tokens if token >= trace.num_prefix]
+    embedded = trace.patches[patches] @ arrays.embed_weight + arrays.embed_bias
+    if arrays.embed_norm is not None:
+        # A norm needs all of a token's numbers, also those that are not drawn.
+        embedded = arrays.embed_norm(embedded)
+    prefix = [token for token in tokens if token < trace.num_prefix]
+    return np.concatenate([trace.prefix_tokens[prefix], embedded]).astype(np.float32, copy=False)
 
 
 def _gap(side: int) -> int:

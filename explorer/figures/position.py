@@ -6,7 +6,7 @@ A *table* has one row a place of the grid, counted row by row, and no row for pr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from explorer.figures.matrix import Axis, MatrixFigure, Scale, TilesFigure, simi
 from explorer.figures.position_tables import Table
 from explorer.positions import cosine_similarity
 from explorer.trace import Trace
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 __all__ = [
     "chosen_dimensions",
@@ -28,7 +25,6 @@ __all__ = [
     "token_figure",
     "tokens_before",
     "wave_chart",
-    "wave_figure",
 ]
 
 #: Most values that a picture of every position's similarity to every other sends to a page: all of the slides' grid.
@@ -193,13 +189,6 @@ def wave_chart(
         },
     }
     return {"data": traces, "layout": layout}
-
-
-def wave_figure(table: Table, dimension: int, scale: Scale, **words: Any) -> go.Figure:
-    """:func:`wave_chart` as a ``go.Figure``, for notebooks and files."""
-    import plotly.graph_objects as go
-
-    return go.Figure(wave_chart(table, dimension, scale, **words))
 
 
 # -- how alike positions are -------------------------------------------------------------------------------------------

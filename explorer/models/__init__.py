@@ -227,6 +227,7 @@ def _load_folder(folder: Path, name: str, pretrained: bool) -> ExplorerModel:
         random_weights=not pretrained,
         trained_patch_sizes=config.trained_patch_sizes,
         frozen_positions=config.frozen_positions,
+        folder=folder,
     )
     return ExplorerModel(name, spec, model, folder)
 

@@ -27,6 +27,7 @@ from timm.models import deit, vision_transformer  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 __all__ = ["check_supported", "model_arrays", "model_spec", "resized_arrays"]
 
@@ -91,6 +92,7 @@ def model_spec(
     random_weights: bool,
     trained_patch_sizes: tuple[int, ...] = (),
     frozen_positions: str = "",
+    folder: Path | None = None,
 ) -> ModelSpec:
     """Facts of a module that :func:`check_supported` accepts.
 
@@ -104,6 +106,8 @@ def model_spec(
         Where more is known than the patch size that it was made with.
     frozen_positions : str
         As in :class:`~explorer.specs.ModelSpec`.
+    folder : pathlib.Path, optional
+        Where the model comes from; it may name its classes.
     """
     config = model.pretrained_cfg
     block = model.blocks[0]
@@ -111,7 +115,7 @@ def model_spec(
     patch_size, image_size = int(model.patch_embed.patch_size[0]), int(model.patch_embed.img_size[0])
     flexi = architecture.startswith("flexivit") and image_size == 240
     outputs = model.num_classes
-    projection = "clip" in architecture and outputs > 0 and outputs not in _CLASS_COUNTS
+    projection = "clip" in architecture and _is_projection(model, random_weights, folder)
     return ModelSpec(
         name=name,
         architecture=architecture,
@@ -166,6 +170,24 @@ def resized_arrays(base: ModelArrays, model: Timm) -> ModelArrays:
 
 class _Unknown(Exception):
     """A layer that our arrays do not describe."""
+
+
+def _is_projection(model: Timm, random_weights: bool, folder: Path | None) -> bool:
+    """Whether the head of a CLIP architecture leads to the space that is shared with texts, and not to classes."""
+    if model.num_classes <= 0 or model.num_classes in _CLASS_COUNTS or _names_classes(model, folder):
+        return False
+    # CLIP's projection has no bias, and timm's layer gets zeros for one; that of a head which was trained is none.
+    # Random weights tell nothing.
+    bias = model.head.bias
+    return random_weights or bias is None or not bool(bias.any())
+
+
+def _names_classes(model: Timm, folder: Path | None) -> bool:
+    from explorer.labels import LABELS_NAME, labels_for
+
+    if folder is not None and (folder / LABELS_NAME).is_file():
+        return True  # Whether it can be read is found out where the names are wanted.
+    return len(labels_for(dict(model.pretrained_cfg) | {"num_classes": model.num_classes}, folder)) > 0
 
 
 def _colours(values: Sequence[float] | None) -> tuple[float, float, float]:

@@ -193,14 +193,13 @@ class ExperimentPanel(W.VBox):
         if first:
             self._body.children = tuple(self.build(trace))
             self._built = True
-        if first or "language" in changes:
-            self._say()
         key, anew = self.request.key, self.request.key != self._key
         if anew:
             self._key = key
             self._drop(trace)
             self.fit(trace)
         if first or anew or "language" in changes:
+            self._say(trace)
             self._quietly(lambda: self.words(trace))
             if self.result is None and not self.automatic:
                 self._quietly(lambda: self.clear(trace))
@@ -376,12 +375,19 @@ class ExperimentPanel(W.VBox):
 
     # -- small things ----------------------------------------------------------------------------------------------
 
-    def _say(self) -> None:
+    def _of_read(self, trace: Trace, key: str) -> str:
+        """A text about what the head reads: CLS alone, or other tokens, where there is a text for that."""
+        pooled, spec = f"{key}-pooled", trace.spec
+        known = f"experiment-{self.name}.{pooled}" in catalogue(self.state.language)
+        return self.say(pooled if known and (spec.pooling != "token" or spec.distilled) else key)
+
+    def _say(self, trace: Trace) -> None:
         say = self.say
         self._words.value = (
             f"<h3>{escape(say('title'))}</h3>"
-            f"<p class='vx-experiment-what'>{escape(say('what'))}</p>"
-            f"<p class='vx-experiment-look'><b>{escape(say('look-for'))}</b> {escape(say('look'))}</p>"
+            f"<p class='vx-experiment-what'>{escape(self._of_read(trace, 'what'))}</p>"
+            f"<p class='vx-experiment-look'><b>{escape(say('look-for'))}</b> "
+            f"{escape(self._of_read(trace, 'look'))}</p>"
         )
         for widget, key in ((self._run, "run"), (self._stop, "stop"), (self._reset, "reset")):
             widget.description = say(key)

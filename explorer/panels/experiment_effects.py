@@ -108,10 +108,6 @@ class PatchMapsPanel(EffectsPanel):
         """What happens to a patch that is blanked."""
         return "drop" if self._how.value == "drop" else "mean"
 
-    def _of_read(self, trace: Trace, key: str) -> str:
-        """A text about the token that the head reads: CLS, or for a model that pools all of them."""
-        return self.say(key if trace.spec.pooling == "token" else f"{key}-pooled")
-
     def _show_photos(self, trace: Trace) -> None:
         data = encode_image(sharp_photo(self.state, trace), "jpeg")
         for key, view in self._maps.items():
@@ -254,7 +250,7 @@ class HeadEffectsPanel(EffectsPanel):
                 signed=False,
                 label=say("beside-label"),
                 title=say("beside-title"),
-                caption=say("beside-caption"),
+                caption=self._of_read(trace, "beside-caption"),
                 stem=self.stem("beside"),
             )
         )

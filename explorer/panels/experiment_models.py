@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W
 
 from explorer.experiments import compare_models
-from explorer.figures.experiment_models import common_scale, gaze
+from explorer.figures.experiment_models import common_scale, gaze, has_cls
 from explorer.figures.experiment_positions import rms, similarity_map
 from explorer.figures.experiments import answer_rows
 from explorer.figures.patches import under_grid
@@ -38,7 +38,7 @@ _UNTRAINED = "untrained"
 
 
 class TwoModelsPanel(ExperimentPanel):
-    """The shown model beside another: answer, grid, attention of CLS by layer and head, likeness of positions."""
+    """The shown model beside another: answer, grid, attention by layer and head, likeness of positions."""
 
     name = "models"
 
@@ -81,7 +81,7 @@ class TwoModelsPanel(ExperimentPanel):
         for side in self._sides.values():
             side.layer.label, side.head.label = say("layer"), say("head")
             side.photo.language = side.map.language = language
-        self._attention_title.value = f"<h3>{escape(say('attention-title'))}</h3><p>{escape(say('attention'))}</p>"
+        self._show_attention_title([trace])
         self._positions_title.value = f"<h3>{escape(say('positions-title'))}</h3>"
 
     def experiment(self, trace: Trace) -> Experiment:
@@ -198,9 +198,14 @@ class TwoModelsPanel(ExperimentPanel):
 
         return listen
 
+    def _show_attention_title(self, runs: Iterable[Trace]) -> None:
+        title = "attention-title" if all(map(has_cls, runs)) else "attention-title-pooled"
+        self._attention_title.value = f"<h3>{escape(self.say(title))}</h3><p>{escape(self.say('attention'))}</p>"
+
     def _show_attention(self, result: ModelsResult) -> None:
-        """Both maps on one scale; a model without CLS shows what is looked at on average."""
+        """Both maps on one scale; a model without CLS shows what the tokens look at that are read."""
         runs = {"one": result.one, "other": result.other}
+        self._show_attention_title(runs.values())
         maps = {key: gaze(run, *self._places[key]) for key, run in runs.items()}
         scale = common_scale(maps.values(), self.say("times"))
         for key, run in runs.items():
@@ -208,9 +213,9 @@ class TwoModelsPanel(ExperimentPanel):
             photo = self._sides[key].photo
             photo.show_values(maps[key], scale)
             which = self.say("mean-of-heads") if head < 0 else self.say("head-number", head=head + 1)
-            who = run.prefix_names[0] if run.num_prefix else self.say("all-patches")
             photo.title = self.say("photo-title", layer=layer + 1, head=which)
-            photo.caption = self.say("photo-caption", model=self._title(run), who=who)
+            caption = "photo-caption" if has_cls(run) else "photo-caption-pooled"
+            photo.caption = self.say(caption, model=self._title(run))
             photo.stem = self.stem(key, "attention", run=run, layer=layer, head=head)
 
 

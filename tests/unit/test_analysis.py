@@ -11,7 +11,6 @@ import torch
 from explorer.analysis import (
     attention_distance,
     attention_entropy,
-    principal_components,
     rollout,
     softmax,
     top_k,
@@ -95,16 +94,3 @@ def test_top_k() -> None:
     np.testing.assert_array_equal(best, [5, 5, 3])
     assert len(top_k(values, 9)[0]) == 5
     assert len(top_k(values, 0)[0]) == 0
-
-
-def test_principal_components_of_a_line_and_a_cross() -> None:
-    direction = np.array([-0.6, -0.8, 0.0])
-    line = 7 + np.outer([-3, -1, 1, 3], direction)
-    components, shares = principal_components(line, 2)
-    np.testing.assert_allclose(components[0], [0.6, 0.8, 0], atol=1e-6)
-    np.testing.assert_allclose(shares, [1, 0], atol=1e-6)
-    cross = np.array([[3, 0], [-3, 0], [0, 1], [0, -1]], dtype=np.float32)
-    components, shares = principal_components(cross, 5)
-    np.testing.assert_allclose(np.abs(components), np.eye(2), atol=1e-6)
-    np.testing.assert_allclose(shares, [0.9, 0.1], atol=1e-6)
-    np.testing.assert_allclose(principal_components(np.ones((4, 3)), 1)[1], [0.0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from explorer.analysis import rank_correlation, ranks
 from explorer.engine import model_input, normalise, run_batch, run_model
 from explorer.errors import Cancelled, ExplorerError
 from explorer.experiments import ablate, head_effects, patch_effects
-from explorer.experiments.ablations import batch_for, last_attention, reading_weights
+from explorer.experiments.ablations import _sharpness, batch_for, last_attention, reading_weights
 from explorer.images import encode_image, open_picture
 from explorer.interventions import Intervention
 from explorer.samples import open_sample
@@ -144,6 +145,25 @@ def test_how_sharply_a_head_looks(plain_model: ExplorerModel, picture: Any) -> N
     entropy = -(row * np.log(row)).sum()
     assert result.beside[1, 2] == pytest.approx(1 - entropy / np.log(17), abs=1e-4)
     assert ((result.beside >= 0) & (result.beside <= 1)).all()
+
+
+@pytest.mark.parametrize("kind", ["plain", "distilled", "average"])
+def test_sharpness_is_the_mean_of_the_tokens_that_are_read(kind: str, model_of: Any, picture: Any) -> None:
+    trace = ablate(model_of(kind), picture, Intervention()).before
+    weights, expected = reading_weights(trace), np.zeros(trace.q.shape[:2])
+    for layer, block in enumerate(trace.blocks):
+        for row, weight in zip(block.attention.astype(np.float64).swapaxes(0, 1), weights, strict=True):
+            expected[layer] += weight * (1 + (row * np.log(row)).sum(axis=-1) / np.log(trace.num_tokens))
+    np.testing.assert_allclose(_sharpness(trace), expected, atol=1e-5)
+
+
+def test_tokens_that_each_look_at_one_token_of_their_own_look_sharply(model_of: Any, picture: Any) -> None:
+    trace = ablate(model_of("average"), picture, Intervention()).before
+    # 𝑸 = 𝑲 = a large multiple of the identity: 𝑨 is the identity, though its mean row is even.
+    same = np.zeros_like(trace.q)
+    same[..., : trace.num_tokens] = 100 * np.eye(trace.num_tokens)
+    np.testing.assert_allclose(_sharpness(replace(trace, q=same, k=same)), 1, atol=1e-6)
+    np.testing.assert_allclose(_sharpness(replace(trace, q=0 * same, k=same)), 0, atol=1e-6)
 
 
 def test_a_map_says_how_far_it_is_and_can_be_stopped(plain_model: ExplorerModel, picture: Any) -> None:

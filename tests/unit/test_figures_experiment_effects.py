@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explorer.figures.experiment_effects import agreement, blanked, head_figure, rank_scale, shares_of_rank
+from explorer.figures.experiment_effects import agreement, blanked, head_figure
 from explorer.figures.matrix import Axis
 
 
@@ -26,22 +26,6 @@ def test_dropped_patches_are_hatched() -> None:
     assert set(np.unique(out[32:, 32:])) == {150, 236}
     assert not out[:32].any()
     np.testing.assert_array_equal(blanked(pixels, (2, 2), [], "drop"), pixels)
-
-
-def test_ranks_share_places_where_values_are_equal() -> None:
-    np.testing.assert_allclose(shares_of_rank(np.array([3.0, -1.0, 3.0, 10.0, 2.0])), [0.625, 0, 0.625, 1, 0.25])
-    np.testing.assert_allclose(shares_of_rank(np.full(4, 7.0)), 0.5)
-    np.testing.assert_allclose(shares_of_rank(np.array([5.0])), 0.5)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_ranks_keep_the_order_whatever_the_units(seed: int) -> None:
-    values = np.random.default_rng(seed).normal(size=50)
-    ranks = shares_of_rank(values)
-    np.testing.assert_array_equal(np.argsort(values), np.argsort(ranks))
-    np.testing.assert_allclose(ranks, shares_of_rank(np.exp(3 * values)))
-    assert rank_scale().low == ranks.min()
-    assert rank_scale().high == ranks.max()
 
 
 def test_effects_are_centred_on_zero_and_amounts_are_not() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from explorer.engine import trace_image
 from explorer.figures.overview import DRAWN_DIMENSIONS, drawn_tokens, exploded_patches, pipeline_drawing, read_tokens
+from explorer.figures.position import tokens_before
 from explorer.interventions import Intervention
 from explorer.samples import open_sample
 from explorer.trace import Trace
@@ -52,12 +53,12 @@ def test_the_pieces_are_the_image() -> None:
     assert np.count_nonzero(pieces[..., 3]) == 64 * 64  # all else is gap
 
 
-@pytest.mark.parametrize("kind", ["plain", "average", "distilled", "registers", "no_positions", "clip"])
+@pytest.mark.parametrize("kind", ["plain", "average", "distilled", "registers", "no_positions", "clip", "swiglu"])
 def test_the_strips_are_slices_of_the_trace(kind: str, trace_of: Callable[..., Trace]) -> None:
     trace = trace_of(kind)
     drawing = pipeline_drawing(trace, trace.num_prefix + 9)
     sources = (
-        np.concatenate([trace.prefix_tokens, trace.patch_embeddings]),
+        tokens_before(trace),
         trace.pos_embed,
         trace.tokens,
         trace.z[-1],
@@ -73,8 +74,12 @@ def test_the_strips_are_slices_of_the_trace(kind: str, trace_of: Callable[..., T
     assert [name for name in drawing.prefix if name] == list(trace.prefix_names[:2])
 
 
-def test_the_sum_is_drawn_of_its_parts(trace_of: Callable[..., Trace]) -> None:
-    embeddings, positions, tokens, _ = pipeline_drawing(trace_of("plain"), 5).strips
+@pytest.mark.parametrize("kind", ["plain", "average", "distilled", "no_embed_class", "swiglu"])
+def test_the_sum_is_drawn_of_its_parts(kind: str, trace_of: Callable[..., Trace]) -> None:
+    trace = trace_of(kind)
+    # AIMv2 normalises what comes out of its embedding, before 𝑬_pos is added.
+    assert (trace.arrays.embed_norm is not None) == (kind == "swiglu")
+    embeddings, positions, tokens, _ = pipeline_drawing(trace, 5).strips
     np.testing.assert_allclose(np.nan_to_num(embeddings + positions), np.nan_to_num(tokens), atol=1e-4)
 
 

@@ -147,10 +147,11 @@ def test_the_chosen_dimensions_reach_both_ends() -> None:
 def test_the_wave_is_the_column_of_the_table(trace: Trace) -> None:
     table = trace.pos_embed[1:]
     scale = symmetric_scale(table)
-    figure = figures.wave_figure(table, 7, scale, name="n", x_title="x", y_title="y", position=5)
-    np.testing.assert_array_equal(figure.data[0].y, table[:, 7].astype(np.float64))
-    assert (figure.data[1].x[0], figure.data[1].y[0]) == (5, table[5, 7])
-    assert figure.layout.yaxis.range[1] >= scale.high
+    chart = figures.wave_chart(table, 7, scale, name="n", x_title="x", y_title="y", position=5)
+    wave, ring = chart["data"]
+    np.testing.assert_array_equal(wave["y"], table[:, 7].astype(np.float64))
+    assert (ring["x"][0], ring["y"][0]) == (5, table[5, 7])
+    assert chart["layout"]["yaxis"]["range"][1] >= scale.high
 
 
 def test_waves_that_would_run_into_each_other_are_shown_in_part() -> None:

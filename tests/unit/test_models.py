@@ -180,6 +180,38 @@ def test_what_clip_answers_is_no_class() -> None:
     assert len(model.labels) == 0
 
 
+def clip_folder(folder: Path, bias: float, **config: Any) -> Path:
+    """A CLIP architecture with three outputs."""
+    arguments = ARGUMENTS | {"num_classes": 3}
+    module = timm.create_model("vit_base_patch32_clip_224", **arguments)
+    torch.nn.init.constant_(module.head.bias, bias)
+    described = {"architecture": "vit_base_patch32_clip_224", "num_classes": 3, "model_args": arguments}
+    return write_folder(folder, module, **described | {"pretrained_cfg": {"num_classes": 3}} | config)
+
+
+@pytest.mark.parametrize(
+    ("bias", "config", "table", "classes"),
+    [
+        (0.0, {}, "", 0),  # as CLIP's own projection
+        (0.1, {}, "", 3),
+        (0.0, {"label_names": ["a", "b", "c"]}, "", 3),
+        (0.0, {"pretrained_cfg": {"num_classes": 3, "label_names": ["a", "b", "c"]}}, "", 3),
+        (0.0, {"label_names": ["a", "b"]}, "", 0),  # of another head
+        (0.0, {}, "wordnet_id\tname_en\tname_ja\n" + "".join(f"n0000000{n}\t{n}\t{n}\n" for n in range(3)), 3),
+    ],
+)
+def test_a_clip_that_was_fine_tuned_has_classes(
+    tmp_path: Path, bias: float, config: dict[str, Any], table: str, classes: int
+) -> None:
+    folder = clip_folder(tmp_path / "clip", bias, **config)
+    if table:
+        (folder / "labels.tsv").write_text(table, "utf-8")
+    model = load_model(folder)
+    assert (model.spec.num_classes, model.spec.projection_dim) == (classes, 3 - classes)
+    assert len(model.labels) == (classes if config or table else 0)
+    assert (trace_pixels(model.model, model.arrays, random_image(64)).logits is None) == (classes == 0)
+
+
 @pytest.mark.parametrize(
     ("kind", "names", "pooling"),
     [

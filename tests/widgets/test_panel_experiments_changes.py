@@ -251,7 +251,25 @@ def test_each_model_has_its_own_layers_and_heads(two: Any, state: ExplorerState)
     np.testing.assert_allclose(np.frombuffer(other.photo.values, np.float32), expected, rtol=1e-5)
     assert one.photo.scale == other.photo.scale
     assert "all" not in one.photo.caption
-    assert "on average" in other.photo.caption
+    assert one.photo.caption.endswith("where CLS looks")
+    assert other.photo.caption.endswith("where the tokens that are read look, on average")
+    assert "<h3>Where the tokens that are read look</h3>" in two._attention_title.value
+
+
+def test_registers_alone_are_no_cls() -> None:
+    registers = {"reg_tokens": 1, "class_token": False, "global_pool": "avg", "no_embed_class": True}
+    state = random_state(**registers)
+    state.jobs.models.add("bundled", random_answerer(**registers).model, random_weights=True)  # type: ignore[attr-defined]
+    two = opened(state, "models")
+    assert "<h3>Where the tokens that are read look</h3>" in two._attention_title.value
+    for key, run in (("one", two.result.one), ("other", two.result.other)):
+        photo = two._sides[key].photo
+        expected = run.blocks[0].attention[0, 1:, 1:].mean(axis=0) * run.num_tokens
+        np.testing.assert_allclose(np.frombuffer(photo.values, np.float32), expected, rtol=1e-5)
+        assert "REG" not in photo.caption
+    state.language = "ja"
+    assert "<h3>識別に使うトークンはどこを見ているか</h3>" in two._attention_title.value
+    state.close()
 
 
 def test_the_models_that_are_here_come_first(two: Any) -> None:

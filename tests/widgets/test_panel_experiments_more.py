@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from explorer.analysis import ranks
 from explorer.analysis_lens import logit_lens, token_lens
 from explorer.experiments import WAYS, ablate, four_ways, head_effects, patch_effects
-from explorer.figures.experiment_effects import shares_of_rank
 from explorer.figures.experiment_lens import chart_classes
 from explorer.interventions import Intervention
 from explorer.labels import Labels
@@ -299,7 +299,7 @@ def test_four_ways_are_ranks_of_what_was_worked_out(state: ExplorerState) -> Non
         assert way == WAYS[place]
         # Ranks of three decimals: more digits would say nothing.
         np.testing.assert_allclose(values_of(view), expected.ranks[place], atol=5.1e-4)
-        np.testing.assert_allclose(values_of(view), shares_of_rank(expected[way]).round(3), atol=1e-6)
+        np.testing.assert_allclose(values_of(view), (ranks(expected[way]) / 15).round(3), atol=1e-6)
         assert view.readouts[3] == f"value {expected[way][3]:.3g}".replace("-", "−")
     for row in range(4):
         for col in range(row):
@@ -320,7 +320,10 @@ def test_four_ways_are_ranks_of_what_was_worked_out(state: ExplorerState) -> Non
 # -- other models ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("changes", [{"global_pool": "avg", "class_token": False}, {"global_pool": "map"}])
+POOLING: tuple[dict[str, Any], ...] = ({"global_pool": "avg", "class_token": False}, {"global_pool": "map"})
+
+
+@pytest.mark.parametrize("changes", POOLING)
 def test_models_that_pool_are_measured_and_named_rightly(changes: dict[str, Any]) -> None:
     state = random_state(scale=6.0, **changes)
     lens = opened(state, "lens")
@@ -344,3 +347,39 @@ def test_models_that_pool_are_measured_and_named_rightly(changes: dict[str, Any]
     vector = state.trace.y.mean(axis=0)
     assert f"{softmax(head.result(vector)).max():.1%}" in head._answer.value
     state.close()
+
+
+def about_heads(state: ExplorerState) -> tuple[str, str]:
+    """What is said of how sharply heads look, and of what a new head reads."""
+    mask = opened(state, "mask")
+    mask._part.value = "heads"
+    heads = mask._measures["heads"]
+    heads.start()
+    settled(state)
+    return heads._views["beside"].figure.caption, opened(state, "head")._words.value
+
+
+@pytest.mark.parametrize("changes", [{}, *POOLING, {"architecture": "deit_tiny_distilled_patch16_224"}])
+def test_only_what_reads_cls_alone_is_said_to_read_cls(changes: dict[str, Any]) -> None:
+    state = random_state(**changes)
+    sharpness, head = about_heads(state)
+    assert ("(CLS)" in sharpness, "how CLS is read" in head) == (not changes, not changes)
+    assert ("each token that the classifier reads" in sharpness, "how that vector is read" in head) == (
+        bool(changes),
+        bool(changes),
+    )
+    state.language = "ja"
+    sharpness, head = about_heads(state)
+    assert ("CLS" in sharpness, "CLS" in head) == (not changes, not changes)
+    state.close()
+
+
+def test_an_experiment_is_worded_anew_for_another_model() -> None:
+    state, pooled = random_state(), random_state(**POOLING[0])
+    panel = opened(state, "head")
+    assert "how CLS is read" in panel._words.value
+    panel._key = None  # what was shown is gone
+    panel.update(pooled.trace, frozenset({"trace"}))
+    assert "how that vector is read" in panel._words.value
+    state.close()
+    pooled.close()
