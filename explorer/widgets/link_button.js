@@ -25,8 +25,12 @@ function render({ model, el }) {
     said.classList.toggle("vx-link-shown", text !== "");
     if (text) timer = setTimeout(say, SAID, "");
   };
+  // What of the page is not in the link is said before anything else.
+  const leftOut = () => {
+    if (!model.get("own_model")) return model.get("own_picture") ? "own" : null;
+    return model.get("own_picture") ? "own-both" : "own-model";
+  };
   button.addEventListener("click", async () => {
-    const texts = model.get("texts");
     const stage = (el.closest(".vx") ?? document).querySelector(".vx-nav [aria-current]")?.getAttribute("data-stage");
     const tour = el.closest(".vx-touring") ? "&tour=1" : "";
     const query = model.get("query") + (stage ? `&stage=${encodeURIComponent(stage)}` : "") + tour;
@@ -34,7 +38,7 @@ function render({ model, el }) {
     const ours = document.documentElement.hasAttribute("data-vit-explorer");
     const link = ours ? `${location.origin}${location.pathname}?${query}` : `Dashboard(link="?${query}")`;
     const copied = await copy(link, el);
-    say(copied ? (model.get("own_picture") ? texts.own : ours ? texts.copied : texts.line) : link);
+    say(copied ? model.get("texts")[leftOut() ?? (ours ? "copied" : "line")] : link);
   });
   model.on("change:texts", label);
   label();

@@ -1,0 +1,31 @@
+"""The bar's own front ends in a browser: the button that copies a link."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from explorer.panels.page_link import PageLink
+from explorer.state import ExplorerState
+from tests.widgets.front_end import FrontEnd
+
+pytestmark = pytest.mark.xdist_group("front-end")
+
+
+@pytest.mark.parametrize(
+    ("own_picture", "own_model", "said"),
+    [
+        (False, False, "A line of Python is copied that opens the same page."),
+        (True, False, "The link is copied. Your own picture is not in it."),
+        (False, True, "The link is copied. The model that is shown is not in it."),
+        (True, True, "The link is copied. Your own picture and the model that is shown are not in it."),
+    ],
+)
+def test_the_button_says_what_is_not_in_the_link(
+    front_end: FrontEnd, state: ExplorerState, own_picture: bool, own_model: bool, said: str
+) -> None:
+    button = PageLink(state).button
+    button.own_picture, button.own_model = own_picture, own_model
+    widget = front_end.mount("link", button)
+    widget.get_by_role("button", name="Copy link").click()
+    expect(widget.get_by_role("status")).to_have_text(said)
