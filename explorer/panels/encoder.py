@@ -20,6 +20,7 @@ from explorer.panels.encoder_whole import layer_flows
 from explorer.state import MEAN_OF_HEADS, ExplorerState
 from explorer.trace import Trace
 from explorer.widgets import ChartView, PatchView
+from explorer.widgets.cell import close_all
 from explorer.widgets.choice import Choice
 from explorer.widgets.encoder_map import EncoderMap
 
@@ -147,6 +148,13 @@ class EncoderPanel(StagePanel):
         # Below the shorter half: letters are the larger, the less high it all is.
         words = Words(text=self.say("whole-words"), width=490, quiet=True)
         return Row([Column([attention, words], gap=14), mlp], gap=48)
+
+    def close(self) -> None:
+        """Close the steps, too, of which those that are not open stand nowhere on the page."""
+        for step in self._steps.values():
+            close_all(step.box)
+            step.box.close()
+        super().close()
 
     # -- for the steps ---------------------------------------------------------------------------------------------
 
