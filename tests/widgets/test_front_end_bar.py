@@ -1,4 +1,4 @@
-"""The bar's own front ends in a browser: the button that copies a link."""
+"""The bar's own front ends in a browser: the button that copies a link, the menu of samples."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from explorer.panels.page_link import PageLink
 from explorer.state import ExplorerState
+from explorer.widgets.picture_input import PictureInput
 from tests.widgets.front_end import FrontEnd
 
 pytestmark = pytest.mark.xdist_group("front-end")
@@ -29,3 +30,14 @@ def test_the_button_says_what_is_not_in_the_link(
     widget = front_end.mount("link", button)
     widget.get_by_role("button", name="Copy link").click()
     expect(widget.get_by_role("status")).to_have_text(said)
+
+
+def test_two_pages_of_a_notebook_have_their_own_samples(front_end: FrontEnd) -> None:
+    first, second = (front_end.mount(name, PictureInput()) for name in ("first", "second"))
+    for mine, other in ((second, first), (first, second)):
+        mine.locator(".vx-sample > button").click()
+        expect(mine.locator(".vx-picture-menu")).to_be_visible()
+        expect(other.locator(".vx-picture-menu")).to_be_hidden()
+        front_end.page.keyboard.press("Escape")
+        expect(mine.locator(".vx-picture-menu")).to_be_hidden()
+        expect(mine.locator(".vx-sample > button")).to_be_focused()
