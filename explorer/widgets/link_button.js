@@ -1,4 +1,5 @@
 // Copies a link to what the page shows: what the kernel says of it, the stage that is being read, and the guided tour.
+import { copyText } from "./js/copy.js";
 
 const SAID = 4000;
 const ICON = '<svg viewBox="0 0 16 16" width="18" height="18" aria-hidden="true"><path d="M6.5 9.5l3-3M7 4.5l1.6-1.6a2.9 2.9 0 0 1 4.1 4.1L11 8.6M9 11.5l-1.6 1.6a2.9 2.9 0 0 1-4.1-4.1L5 7.4" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round"/></svg>';
@@ -37,34 +38,12 @@ function render({ model, el }) {
     // In JupyterLab the window's address is the user's own: what opens the same page there is a line of Python.
     const ours = document.documentElement.hasAttribute("data-vit-explorer");
     const link = ours ? `${location.origin}${location.pathname}?${query}` : `Dashboard(link="?${query}")`;
-    const copied = await copy(link, el);
+    const copied = await copyText(link, el);
     say(copied ? model.get("texts")[leftOut() ?? (ours ? "copied" : "line")] : link);
   });
   model.on("change:texts", label);
   label();
   return () => clearTimeout(timer);
-}
-
-/**
- * Whether a text is on the clipboard now. Browsers give the newer interface to pages of this machine or with https
- * only, so that a page in a lecture hall needs the older one.
- * @param {string} text
- * @param {HTMLElement} el
- */
-async function copy(text, el) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const field = document.createElement("textarea");
-    field.value = text;
-    field.className = "vx-unseen";
-    el.append(field);
-    field.select();
-    const done = document.execCommand("copy");
-    field.remove();
-    return done;
-  }
 }
 
 export default { render };

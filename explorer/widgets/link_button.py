@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import traitlets
 
+from explorer.widgets._esm import bundle
 from explorer.widgets.main_shell import FrontEnd
 
 __all__ = ["LinkButton"]
@@ -28,7 +27,7 @@ class LinkButton(FrontEnd):
         in it.
     """
 
-    _esm = pathlib.Path(__file__).parent / "link_button.js"
+    _esm = bundle("link_button.js")
     query = traitlets.Unicode("").tag(sync=True)
     own_picture = traitlets.Bool(False).tag(sync=True)
     own_model = traitlets.Bool(False).tag(sync=True)

@@ -32,6 +32,23 @@ def test_the_button_says_what_is_not_in_the_link(
     expect(widget.get_by_role("status")).to_have_text(said)
 
 
+def test_the_keyboard_stays_on_the_button_where_only_the_older_clipboard_is(
+    front_end: FrontEnd, state: ExplorerState
+) -> None:
+    page = front_end.page
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as over plain http
+    page.evaluate("addEventListener('copy', () => { window.copied = String(document.activeElement.value); })")
+    link = PageLink(state)
+    widget = front_end.mount("link", link.button)
+    button = widget.get_by_role("button", name="Copy link")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(widget.get_by_role("status")).to_have_text("A line of Python is copied that opens the same page.")
+    assert page.evaluate("copied") == f'Dashboard(link="?{link.button.query}")'
+    expect(button).to_be_focused()
+    expect(widget.locator("textarea")).to_have_count(0)
+
+
 def test_two_pages_of_a_notebook_have_their_own_samples(front_end: FrontEnd) -> None:
     first, second = (front_end.mount(name, PictureInput()) for name in ("first", "second"))
     for mine, other in ((second, first), (first, second)):
