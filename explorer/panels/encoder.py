@@ -36,9 +36,7 @@ class EncoderPanel(StagePanel):
     stage = "encoder"
     number = 4
     # "step" and "place" are the panel's own: the open step, and the picked entry of a head, a row of scores, the MLP.
-    watches: ClassVar[frozenset[str]] = frozenset(
-        {"trace", "layer", "head", "token", "dimension", "crop", "step", "place"}
-    )
+    watches: ClassVar[frozenset[str]] = frozenset({"trace", "layer", "head", "token", "dimension", "step", "place"})
     footnotes = ("foot-slide-21", "foot-slide-25")
 
     def __init__(self, state: ExplorerState, **options: Any) -> None:
@@ -123,7 +121,7 @@ class EncoderPanel(StagePanel):
             anew = not changes.isdisjoint({"trace", "language"})
             if anew:
                 self._show_words(trace)
-            if not changes.isdisjoint({"trace", "crop"}):
+            if "trace" in changes:
                 self._show_photo(trace)
             self._show_choices(trace)
             other = anew or "token" in changes
@@ -271,7 +269,7 @@ class EncoderPanel(StagePanel):
         self._photo.title = self.say("picker", token=self.token_name(token))
 
     def _show_photo(self, trace: Trace) -> None:
-        picture, crop, spec = self.state.picture, self.state.crop, trace.spec
+        picture, crop, spec = self.state.shown_picture, self.state.shown_crop, trace.spec
         cropping = Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
         digest = None if picture is None else picture.digest
         shown = (digest, crop, cropping, trace.grid, trace.prefix_names, trace.patch_index.tobytes())

@@ -21,6 +21,7 @@ from explorer.jobs import Job, JobRunner
 from explorer.labels import Labels
 from explorer.numerics import softmax
 from explorer.panels.experiment_answers import change as written
+from explorer.panels.experiment_photo import sharp_photo
 from explorer.panels.numbers import signed
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
@@ -338,6 +339,15 @@ def test_four_ways_are_ranks_of_what_was_worked_out(state: ExplorerState) -> Non
     settled(state)
     assert panel.result is None
     assert panel._agreement.value == ""
+
+
+def test_photos_are_of_the_shown_run_while_another_is_computed(state: ExplorerState) -> None:
+    before = sharp_photo(state, state.trace)
+    state.picture, state.crop = open_sample("coffee"), (0.1, 0.5)
+    assert state.busy
+    np.testing.assert_array_equal(sharp_photo(state, state.trace), before)
+    settled(state)
+    assert not np.array_equal(sharp_photo(state, state.trace), before)
 
 
 # -- other models ------------------------------------------------------------------------------------------------------
