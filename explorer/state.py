@@ -159,6 +159,16 @@ class ExplorerState(traitlets.HasTraits):
         return replace(self._answered, intervention=None, **sizes)
 
     @property
+    def shown_picture(self) -> Picture | None:
+        """What the run that is shown was made from; :attr:`picture` may be what is being computed."""
+        return None if self.untouched is None else self.untouched.picture
+
+    @property
+    def shown_crop(self) -> tuple[float, float]:
+        """Where the crop lies on :attr:`shown_picture`."""
+        return self.crop if self.untouched is None else self.untouched.crop
+
+    @property
     def busy(self) -> bool:
         """Whether something is being computed."""
         return self.progress is not None

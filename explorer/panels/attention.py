@@ -91,10 +91,10 @@ class AttentionPanel(StagePanel):
 
     def _show_trace(self, trace: Trace) -> None:
         state = self.state
-        spec, photo = trace.spec, trace.image
-        if state.picture is not None:
+        spec, photo, picture = trace.spec, trace.image, state.shown_picture
+        if picture is not None:
             cropping = Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
-            photo = display_crop(state.picture, cropping, state.crop)
+            photo = display_crop(picture, cropping, state.shown_crop)
         photo = under_grid(photo, trace)
         self._view.show(trace, encode_image(photo, "jpeg"), layer=state.layer, head=self.open_head, token=state.token)
 

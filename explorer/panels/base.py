@@ -23,6 +23,9 @@ __all__ = ["Shape", "StagePanel", "box", "html"]
 #: A symbol in LaTeX, the name of the array in the trace, and its sizes.
 Shape = tuple[str, str, tuple[int | str, ...]]
 
+#: What the state tells of its work, without which a stage can be built just as well.
+_NEWS = frozenset({"error", "progress", "failed"})
+
 
 def html(*classes: str, value: str = "") -> W.HTML:
     """A piece of our own HTML with CSS classes; whatever comes from a user is escaped before it gets here."""
@@ -145,6 +148,9 @@ class StagePanel(W.VBox):
     def _changed(self, changes: frozenset[str]) -> None:
         if "language" in changes or "trace" in changes:
             self._tell()
+        if not self._built and changes <= _NEWS:
+            # A body that could not be built would be built again when that is told, and fail again.
+            return
         self._update(changes)
 
     def _seen(self, change: dict[str, object]) -> None:

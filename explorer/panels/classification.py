@@ -143,11 +143,11 @@ class ClassificationPanel(StagePanel):
 
     def _photo(self, trace: Trace) -> NDArray[np.uint8]:
         """As sharp as the picture is, cut as the model sees it."""
-        picture, spec = self.state.picture, trace.spec
+        picture, spec = self.state.shown_picture, trace.spec
         if picture is None:
             return trace.image
         cropping = Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
-        return display_crop(picture, cropping, self.state.crop)
+        return display_crop(picture, cropping, self.state.shown_crop)
 
     @property
     def bars(self) -> ClassBars:

@@ -20,6 +20,7 @@ from explorer.panels.encoder_whole import layer_flows
 from explorer.state import MEAN_OF_HEADS, ExplorerState
 from explorer.trace import Trace
 from explorer.widgets import ChartView, PatchView
+from explorer.widgets.cell import close_all
 from explorer.widgets.choice import Choice
 from explorer.widgets.encoder_map import EncoderMap
 
@@ -35,9 +36,7 @@ class EncoderPanel(StagePanel):
     stage = "encoder"
     number = 4
     # "step" and "place" are the panel's own: the open step, and the picked entry of a head, a row of scores, the MLP.
-    watches: ClassVar[frozenset[str]] = frozenset(
-        {"trace", "layer", "head", "token", "dimension", "crop", "step", "place"}
-    )
+    watches: ClassVar[frozenset[str]] = frozenset({"trace", "layer", "head", "token", "dimension", "step", "place"})
     footnotes = ("foot-slide-21", "foot-slide-25")
 
     def __init__(self, state: ExplorerState, **options: Any) -> None:
@@ -122,7 +121,7 @@ class EncoderPanel(StagePanel):
             anew = not changes.isdisjoint({"trace", "language"})
             if anew:
                 self._show_words(trace)
-            if not changes.isdisjoint({"trace", "crop"}):
+            if "trace" in changes:
                 self._show_photo(trace)
             self._show_choices(trace)
             other = anew or "token" in changes
@@ -147,6 +146,13 @@ class EncoderPanel(StagePanel):
         # Below the shorter half: letters are the larger, the less high it all is.
         words = Words(text=self.say("whole-words"), width=490, quiet=True)
         return Row([Column([attention, words], gap=14), mlp], gap=48)
+
+    def close(self) -> None:
+        """Close the steps, too, of which those that are not open stand nowhere on the page."""
+        for step in self._steps.values():
+            close_all(step.box)
+            step.box.close()
+        super().close()
 
     # -- for the steps ---------------------------------------------------------------------------------------------
 
@@ -263,7 +269,7 @@ class EncoderPanel(StagePanel):
         self._photo.title = self.say("picker", token=self.token_name(token))
 
     def _show_photo(self, trace: Trace) -> None:
-        picture, crop, spec = self.state.picture, self.state.crop, trace.spec
+        picture, crop, spec = self.state.shown_picture, self.state.shown_crop, trace.spec
         cropping = Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
         digest = None if picture is None else picture.digest
         shown = (digest, crop, cropping, trace.grid, trace.prefix_names, trace.patch_index.tobytes())

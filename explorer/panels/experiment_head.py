@@ -129,6 +129,8 @@ class HeadPanel(ExperimentPanel):
         self._pictures.takes_new = self._pictures.can_save = False
         self._pictures.notes, self._pictures.answers = [], []
         self._pictures.refresh()
+        # The next curve grows in the same place, and these words would be of another head.
+        self._verdict.value = self._answer.value = ""
         self._show_result(False)
 
     def show(self, trace: Trace, result: NewHead) -> None:
@@ -166,6 +168,11 @@ class HeadPanel(ExperimentPanel):
     def reset_controls(self, trace: Trace) -> None:
         """The example again."""
         self._fill_example()
+
+    def stop(self) -> None:
+        """Stop the training; its curve goes unless there is a head."""
+        super().stop()
+        self._show_no_other()
 
     # -- what the reader does --------------------------------------------------------------------------------------
 
@@ -232,6 +239,15 @@ class HeadPanel(ExperimentPanel):
         self._pictures.refresh()
 
     # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _failed(self, error: BaseException) -> None:
+        super()._failed(error)
+        self._show_no_other()
+
+    def _show_no_other(self) -> None:
+        """The curve of a training that was stopped, or failed, leads to no head."""
+        if self._built and self.result is None:
+            self._show_result(False)
 
     def _show_result(self, there: bool) -> None:
         """The curve and what the head says, or what will be in their place."""

@@ -74,7 +74,8 @@ class LensPanel(ExperimentPanel):
     def update(self, trace: Trace, changes: frozenset[str]) -> None:
         """Follow the run that is shown (a changed one, too), and the picked token."""
         super().update(trace, changes)
-        if self._asked != trace.intervention and not self._running:
+        if self._asked != trace.intervention:
+            # Also while another run's lens is being worked out, which nobody wants any more.
             self.start()
         elif self.result is not None and "token" in changes:
             self._quietly(lambda: self._follow_token(trace))

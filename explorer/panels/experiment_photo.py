@@ -27,11 +27,11 @@ def sharp_photo(state: ExplorerState, trace: Trace) -> NDArray[np.uint8]:
     -------
     (S, S, 3) uint8 array
     """
-    picture, spec = state.picture, trace.spec
+    picture, spec = state.shown_picture, trace.spec
     if picture is None:
         return under_grid(trace.image, trace)
     cropping = Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
-    return under_grid(display_crop(picture, cropping, state.crop), trace)
+    return under_grid(display_crop(picture, cropping, state.shown_crop), trace)
 
 
 def patch_of(trace: Trace, token: int) -> int:

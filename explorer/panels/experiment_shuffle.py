@@ -214,10 +214,10 @@ class ShufflePanel(ExperimentPanel):
             self._tokens[row].show(figure)
 
     def _show_photos(self, result: ShuffleResult) -> None:
-        picture, trace = self.state.picture, result.original
+        picture, trace = self.state.shown_picture, result.original
         sharp = trace.image
         if picture is not None:
-            sharp = display_crop(picture, _cropping(trace), self.state.crop)
+            sharp = display_crop(picture, _cropping(trace), self.state.shown_crop)
         sharp = under_grid(sharp, trace)
         for key, order in (("before", None), ("after", result.order)):
             shown = sharp if order is None else rearranged(sharp, trace.grid, order)

@@ -79,7 +79,7 @@ class OverviewPanel(StagePanel):
     # -- parts -----------------------------------------------------------------------------------------------------
 
     def _show_photo(self, trace: Trace) -> None:
-        picture, crop, spec = self.state.picture, self.state.crop, trace.spec
+        picture, crop, spec = self.state.shown_picture, self.state.shown_crop, trace.spec
         cropping = Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
         shown = (None if picture is None else picture.digest, crop, cropping)
         if shown == self._photo_shown:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 from urllib.parse import parse_qsl, urlsplit
 
-from explorer.catalog import BUNDLED_NAME
+from explorer.catalog import BUNDLED_NAME, known_model
 from explorer.links import LinkValues, link_query, read_link
 from explorer.samples import open_sample, sample_of
 from explorer.state import ExplorerState
@@ -15,7 +17,19 @@ from explorer.widgets.link_button import LinkButton
 __all__ = ["PageLink", "link_values"]
 
 _QUERIED = frozenset(
-    {"picture", "model", "patch_size", "image_size", "layer", "head", "token", "language", "experiment", "trace"}
+    {
+        "picture",
+        "model",
+        "random_weights",
+        "patch_size",
+        "image_size",
+        "layer",
+        "head",
+        "token",
+        "language",
+        "experiment",
+        "trace",
+    }
 )
 
 
@@ -141,7 +155,7 @@ class PageLink:
         state.request()
 
     def _say(self) -> None:
-        keys = {"label": "button", "hint": "hint", "copied": "copied", "line": "line", "own": "own"}
+        keys = {"label": "button"} | {key: key for key in ("hint", "copied", "line", "own", "own-model", "own-both")}
         self.button.texts = {name: text(f"links.{key}", self.state.language) for name, key in keys.items()}
 
     def _tell(self) -> None:
@@ -149,6 +163,7 @@ class PageLink:
             self.button.query = link_query(link_values(self.state))
             picture = self.state.picture
             self.button.own_picture = picture is not None and sample_of(picture.digest) is None
+            self.button.own_model = not _can_be_linked(self.state)
 
 
 def _parameters(link: str) -> dict[str, str]:
@@ -160,20 +175,41 @@ def _parameters(link: str) -> dict[str, str]:
         return {link: ""}
 
 
+@cache
+def _is_offered(model: str) -> bool:
+    """Whether pages offer a model by name; remembered, as the list is read from files and each picked layer asks."""
+    return known_model(model) is not None
+
+
+def _can_be_linked(state: ExplorerState) -> bool:
+    """Whether a link can ask for the model: other folders are nobody else's business, random weights are no model."""
+    return _is_offered(state.model) and not state.random_weights
+
+
 def link_values(state: ExplorerState) -> LinkValues:
-    """What a link to a page as it is now asks for; an uploaded picture is not in it.
+    """What a link to a page as it is now asks for.
+
+    An uploaded picture is not in it; neither is a model that pages do not offer by name, or one with random weights,
+    and sizes, layer, head and token are left out with it.
 
     Parameters
     ----------
     state : ExplorerState
     """
+    shown = LinkValues(
+        sample=None if state.picture is None else sample_of(state.picture.digest),
+        lang=state.language,
+        experiment=state.experiment,
+    )
+    if not _can_be_linked(state):
+        return shown
     trace, prefix, patch = state.trace, None, None
     if trace is not None and state.token < trace.num_prefix:
         prefix = state.token
     elif trace is not None:
         patch = int(trace.patch_index[state.token - trace.num_prefix])
-    return LinkValues(
-        sample=None if state.picture is None else sample_of(state.picture.digest),
+    return replace(
+        shown,
         model=state.model,
         patch_size=state.patch_size or None,
         image_size=state.image_size or None,
@@ -181,6 +217,4 @@ def link_values(state: ExplorerState) -> LinkValues:
         head=state.head,
         prefix=prefix,
         patch=patch,
-        lang=state.language,
-        experiment=state.experiment,
     )

@@ -134,7 +134,7 @@ class PatchesPanel(StagePanel):
             self._show_words(trace)
         if "trace" in changes:
             self._show_photo(trace)
-            self._crop.show(self.state.picture, _cropping(trace))
+            self._crop.show(self.state.shown_picture, _cropping(trace))
         self._crop.center_x, self._crop.center_y = self.state.crop
         self._photo.selected = self._place_of(trace, self.state.token)
         self._follow_token(trace, again=not changes.isdisjoint({"trace", "language"}))
@@ -202,7 +202,7 @@ class PatchesPanel(StagePanel):
         self._order.value = f"<p>{escape(say('order'))} {escape(say('choose'))}</p>"
 
     def _show_photo(self, trace: Trace) -> None:
-        picture, crop, cropping = self.state.picture, self.state.crop, _cropping(trace)
+        picture, crop, cropping = self.state.shown_picture, self.state.shown_crop, _cropping(trace)
         sharp = self._view == "photo" and picture is not None
         digest = None if picture is None else picture.digest
         rows, cols = trace.grid

@@ -58,7 +58,8 @@ def close_all(widget: W.Widget) -> None:
 def _inside(widget: W.Widget) -> Iterator[W.Widget]:
     # What was not asked for yet is not made now; and what a panel has at hand may not be in its place on the page.
     for value in (*widget._trait_values.values(), *vars(widget).values()):
-        for part in value if isinstance(value, tuple | list) else (value,):
+        parts = tuple(value.values()) if isinstance(value, dict) else value
+        for part in parts if isinstance(parts, tuple | list) else (parts,):
             if isinstance(part, W.Widget):
                 yield part
 

@@ -1,4 +1,5 @@
 // Copies a link to what the page shows: what the kernel says of it, the stage that is being read, and the guided tour.
+import { copyText } from "./js/copy.js";
 
 const SAID = 4000;
 const ICON = '<svg viewBox="0 0 16 16" width="18" height="18" aria-hidden="true"><path d="M6.5 9.5l3-3M7 4.5l1.6-1.6a2.9 2.9 0 0 1 4.1 4.1L11 8.6M9 11.5l-1.6 1.6a2.9 2.9 0 0 1-4.1-4.1L5 7.4" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round"/></svg>';
@@ -25,42 +26,24 @@ function render({ model, el }) {
     said.classList.toggle("vx-link-shown", text !== "");
     if (text) timer = setTimeout(say, SAID, "");
   };
+  // What of the page is not in the link is said before anything else.
+  const leftOut = () => {
+    if (!model.get("own_model")) return model.get("own_picture") ? "own" : null;
+    return model.get("own_picture") ? "own-both" : "own-model";
+  };
   button.addEventListener("click", async () => {
-    const texts = model.get("texts");
     const stage = (el.closest(".vx") ?? document).querySelector(".vx-nav [aria-current]")?.getAttribute("data-stage");
     const tour = el.closest(".vx-touring") ? "&tour=1" : "";
     const query = model.get("query") + (stage ? `&stage=${encodeURIComponent(stage)}` : "") + tour;
     // In JupyterLab the window's address is the user's own: what opens the same page there is a line of Python.
     const ours = document.documentElement.hasAttribute("data-vit-explorer");
     const link = ours ? `${location.origin}${location.pathname}?${query}` : `Dashboard(link="?${query}")`;
-    const copied = await copy(link, el);
-    say(copied ? (model.get("own_picture") ? texts.own : ours ? texts.copied : texts.line) : link);
+    const copied = await copyText(link, el);
+    say(copied ? model.get("texts")[leftOut() ?? (ours ? "copied" : "line")] : link);
   });
   model.on("change:texts", label);
   label();
   return () => clearTimeout(timer);
-}
-
-/**
- * Whether a text is on the clipboard now. Browsers give the newer interface to pages of this machine or with https
- * only, so that a page in a lecture hall needs the older one.
- * @param {string} text
- * @param {HTMLElement} el
- */
-async function copy(text, el) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const field = document.createElement("textarea");
-    field.value = text;
-    field.className = "vx-unseen";
-    el.append(field);
-    field.select();
-    const done = document.execCommand("copy");
-    field.remove();
-    return done;
-  }
 }
 
 export default { render };

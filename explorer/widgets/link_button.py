@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import traitlets
 
+from explorer.widgets._esm import bundle
 from explorer.widgets.main_shell import FrontEnd
 
 __all__ = ["LinkButton"]
@@ -20,12 +19,16 @@ class LinkButton(FrontEnd):
         Query of the link, without the stage; see :func:`explorer.links.link_query`.
     own_picture : bool
         Whether the picture is the reader's own, which no link carries.
+    own_model : bool
+        Whether the model is none that a link can ask for.
     texts : dict of str to str
-        ``label`` and ``hint`` of the button; what is said once the link is copied (``copied``), where it is a line
-        of Python (``line``), and where the picture is not in it (``own``).
+        ``label`` and ``hint`` of the button; what is said once the link is copied (``copied``), where it is a line of
+        Python (``line``), and where the picture (``own``), the model (``own-model``) or both (``own-both``) are not
+        in it.
     """
 
-    _esm = pathlib.Path(__file__).parent / "link_button.js"
+    _esm = bundle("link_button.js")
     query = traitlets.Unicode("").tag(sync=True)
     own_picture = traitlets.Bool(False).tag(sync=True)
+    own_model = traitlets.Bool(False).tag(sync=True)
     texts = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)

@@ -37,8 +37,6 @@ function ownPart(root) {
   return root.closest(".vx") ?? root.closest(".jp-OutputArea-output") ?? root;
 }
 
-let names = 0;
-
 function render({ model, el }) {
   const label = (name) => model.get("labels")[name] ?? "";
   const listening = new AbortController();
@@ -59,12 +57,13 @@ function render({ model, el }) {
 
   // ---- samples ----
   const sampleBox = make("div", "vx-sample");
-  const menuId = `vx-samples-${++names}`;
-  const opener = make("button", "vx-picture-button", { type: "button", popovertarget: menuId });
+  const opener = make("button", "vx-picture-button", { type: "button" });
   const openerPhoto = make("img", "vx-picture-photo", { alt: "" });
   const openerText = make("span", "");
   opener.append(openerPhoto, openerText, icon("M5 9l7 7 7-7"));
-  const menu = make("div", "vx-picture-menu", { id: menuId, popover: "auto" });
+  const menu = make("div", "vx-picture-menu", { popover: "auto" });
+  // Itself, not by a name: every widget brings its own copy of this module, and all would count from one.
+  opener.popoverTargetElement = menu;
   sampleBox.append(opener, menu);
 
   function choose(id) {

@@ -16,11 +16,13 @@ from jupyter_client.manager import start_new_kernel
 
 import explorer.dashboard
 from explorer.dashboard import Dashboard
+from explorer.figures.encoder import STEPS
+from explorer.panels.experiments import EXPERIMENTS
 from explorer.state import ExplorerState
 from explorer.widgets import cell
 from explorer.widgets.choice import Choice
 from explorer.widgets.main_shell import Button, MainShell, TextField
-from tests.widgets.random_model import random_state
+from tests.widgets.random_model import random_state, settled
 
 
 def subclasses(of: type) -> set[type]:
@@ -87,6 +89,28 @@ def test_a_cell_that_runs_again_closes_its_earlier_page(run: Callable[[str, str]
     for each in (other, again):
         each.close()
     assert [each for name, each in _instances.items() if name not in before] == []
+
+
+def test_what_is_out_of_view_is_closed_with_the_page() -> None:
+    state = random_state()
+    before = set(_instances)
+    page = Dashboard(state, lazy=False)
+    for name in EXPERIMENTS:
+        state.experiment = name
+        settled(state)
+    experiments = page.stages["experiments"].experiments
+    for part in ("patches", "heads", "hand"):
+        experiments["mask"]._part.value = part
+        settled(state)
+    encoder = page.stages["encoder"]
+    for step in range(len(STEPS)):
+        encoder._go(step)
+    assert set(experiments) == set(EXPERIMENTS)
+    assert len(experiments["mask"]._measures) == 2
+    assert len(encoder._steps) == len(STEPS)
+    page.close()
+    assert [each for name, each in _instances.items() if name not in before] == []
+    state.close()
 
 
 def test_a_page_closes_the_state_that_it_made(monkeypatch: pytest.MonkeyPatch) -> None:

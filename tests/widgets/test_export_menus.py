@@ -19,6 +19,7 @@ from explorer.export.deck import SLIDE_SHEET
 from explorer.export.showing import Showing
 from explorer.interventions import Intervention
 from explorer.panels.stages import PICTURED
+from explorer.samples import open_sample
 from explorer.state import ExplorerState
 from explorer.texts import text
 from explorer.widgets.attention_view import ROLLOUT
@@ -85,6 +86,23 @@ def test_a_stage_is_handed_to_the_page_with_its_name_and_leaves_nothing_behind(
     caption = '"caption": ' + json.dumps(f"{panel.number} {panel.say('name')}").rstrip('"')
     assert caption in first["script"]
     assert caption not in second["script"]
+
+
+@pytest.mark.parametrize("stage", PICTURED)
+def test_a_picture_is_all_of_one_run_while_another_photo_is_computed(state: ExplorerState, stage: str) -> None:
+    def drawn() -> str:
+        panel = PICTURED[stage](state)
+        sent = heard(menu := StageMenu(panel))
+        say(menu, {"kind": "draw", "format": "svg", "caption": True})
+        assert state.error is None
+        return str(sent[0][0]["script"])
+
+    before = drawn()
+    state.picture, state.crop = open_sample("coffee"), (0.25, 0.5)
+    assert state.busy
+    assert drawn() == before
+    assert state.wait(60)
+    assert drawn() != before
 
 
 class Recorder:

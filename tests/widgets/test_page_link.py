@@ -126,5 +126,31 @@ def test_an_own_picture_is_not_in_the_link(state: ExplorerState) -> None:
     assert page.button.own_picture
 
 
+def test_a_model_that_pages_do_not_offer_is_not_in_the_link(
+    state: ExplorerState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = "/home/teacher/secret/my-vit"
+    monkeypatch.setitem(MODELS, folder, (6, 6, 8))
+    page = PageLink(state)
+    assert not page.button.own_model
+    state.layer, state.head, state.model = 3, 2, folder
+    assert state.wait(10)
+    assert state.trace.spec.name == folder
+    assert page.button.query == "sample=chelsea&lang=en&experiment=shuffle"
+    assert page.button.own_model
+    state.model = "bundled"
+    assert state.wait(10)
+    assert "model=flexi&patch-size=8&image-size=64&layer=4&head=3&token=" in page.button.query
+    assert not page.button.own_model
+
+
+def test_random_weights_are_not_in_the_link(state: ExplorerState) -> None:
+    page = PageLink(state)
+    state.random_weights = True
+    assert state.wait(10)
+    assert page.button.query == "sample=chelsea&lang=en&experiment=shuffle"
+    assert page.button.own_model
+
+
 def test_every_sample_is_known_by_its_file() -> None:
     assert [sample_of(open_sample(entry.id).digest) for entry in samples()] == [entry.id for entry in samples()]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from explorer.errors import ExplorerError
 from explorer.experiments import train_head
 from explorer.experiments.new_head import picture_vectors
 from explorer.images import encode_image, open_picture
@@ -18,7 +19,7 @@ from explorer.numerics import softmax
 from explorer.panels.experiments import ExperimentsPanel
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
-from tests.widgets.random_model import opened, random_state, settled
+from tests.widgets.random_model import opened, random_state, settled, shown
 
 
 @pytest.fixture
@@ -104,12 +105,12 @@ def test_new_pictures_get_an_answer(state: ExplorerState) -> None:
     settled(state)
     contents = [picture.content for picture in widget.new_pictures]
     vectors = picture_vectors(state.jobs.models.get("bundled"), contents, patch_size=8, image_size=32)
-    for shown, vector in zip(widget.new, vectors, strict=True):
+    for picture, vector in zip(widget.new, vectors, strict=True):
         probs = softmax(panel.result(vector))
-        assert shown["note"] == f"{panel.result.classes[probs.argmax()]} {probs.max():.1%}"
+        assert picture["note"] == f"{panel.result.classes[probs.argmax()]} {probs.max():.1%}"
     send(widget, kind="remove", picture=widget.new[0]["id"], place=-1)
     settled(state)
-    assert [shown["note"] for shown in widget.new] == [shown["note"]]
+    assert [left["note"] for left in widget.new] == [picture["note"]]
 
 
 def test_a_head_outlives_a_look_at_another_experiment(state: ExplorerState, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +176,37 @@ def test_what_cannot_be_trained_is_told_in_a_sentence(state: ExplorerState, mess
     settled(state)
     assert said in panel._failure.value
     assert panel.result is None
+
+
+@pytest.mark.parametrize("end", ["stopped", "failed"])
+def test_a_curve_without_a_head_has_no_numbers_and_does_not_stay(
+    state: ExplorerState, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    panel = trained(state)
+    assert panel._verdict.value
+    assert panel._answer.value
+    go = Event()
+
+    def slowly(*given: Any, watch: Any, report: Any, **others: Any) -> None:
+        watch(1, 0.625)
+        report(1, 200)
+        assert go.wait(60)
+        raise ExplorerError("head-class-name")
+
+    monkeypatch.setattr("explorer.panels.experiment_head.train_head", slowly)
+    send(panel._pictures, kind="name", name="cats", place=0)
+    panel.start()
+    while not shown(panel._result_box):
+        state.wait(0.01)
+    assert json.loads(panel._curve.figure_json)["data"][0]["y"] == [0.625]
+    assert panel._verdict.value == panel._answer.value == ""
+    if end == "stopped":
+        panel.stop()
+    go.set()
+    settled(state)
+    assert bool(panel._failure.value) == (end == "failed")
+    assert not shown(panel._result_box)
+    assert shown(panel._waiting)
 
 
 def test_a_head_is_saved_and_loaded(state: ExplorerState) -> None:

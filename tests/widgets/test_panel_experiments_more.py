@@ -6,22 +6,26 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
+from threading import Event
 from typing import Any
 
 import numpy as np
 import pytest
 
 from explorer.analysis import ranks
-from explorer.analysis_lens import logit_lens, token_lens
+from explorer.analysis_lens import LensResult, logit_lens, token_lens
 from explorer.experiments import WAYS, ablate, four_ways, head_effects, patch_effects
 from explorer.figures.experiment_lens import chart_classes
 from explorer.interventions import Intervention
+from explorer.jobs import Job, JobRunner
 from explorer.labels import Labels
 from explorer.numerics import softmax
 from explorer.panels.experiment_answers import change as written
+from explorer.panels.experiment_photo import sharp_photo
 from explorer.panels.numbers import signed
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
+from explorer.trace import Trace
 from explorer.widgets.switch_grid import SwitchGrid
 from tests.widgets.random_model import opened, random_state, settled
 
@@ -87,6 +91,35 @@ def test_the_lens_follows_a_changed_run_and_another_picture(state: ExplorerState
     state.picture = open_sample("coffee")
     settled(state)
     np.testing.assert_allclose(panel.result.logits[-1], state.trace.logits, atol=1e-4)
+
+
+def test_the_lens_is_of_the_shown_run_when_a_change_is_undone_meanwhile(
+    state: ExplorerState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = opened(state, "lens")
+    change, undone, asked = Intervention(kept=range(5)), Event(), []
+
+    def slowly(trace: Trace) -> LensResult:
+        assert undone.wait(60)
+        return logit_lens(trace)
+
+    def submit(job: Job, **calls: Any) -> None:
+        asked.append(job.options[1])
+        JobRunner.submit(state.jobs, job, **calls)
+
+    monkeypatch.setattr("explorer.panels.experiment_lens.logit_lens", slowly)
+    monkeypatch.setattr(state.jobs, "submit", submit)
+    for wanted in (change, None):
+        state.intervention = wanted
+        while state.trace.intervention != (wanted or Intervention()):
+            state.wait(0.01)
+    undone.set()
+    settled(state)
+    assert len(panel.result.favourites[0]) == state.trace.num_patches == 16
+    assert asked == [change, Intervention()]
+    state.picture = open_sample("coffee")
+    settled(state)
+    assert asked == [change, Intervention(), Intervention()]
 
 
 def test_class_names_are_text_everywhere(state: ExplorerState) -> None:
@@ -315,6 +348,15 @@ def test_four_ways_are_ranks_of_what_was_worked_out(state: ExplorerState) -> Non
     settled(state)
     assert panel.result is None
     assert panel._agreement.value == ""
+
+
+def test_photos_are_of_the_shown_run_while_another_is_computed(state: ExplorerState) -> None:
+    before = sharp_photo(state, state.trace)
+    state.picture, state.crop = open_sample("coffee"), (0.1, 0.5)
+    assert state.busy
+    np.testing.assert_array_equal(sharp_photo(state, state.trace), before)
+    settled(state)
+    assert not np.array_equal(sharp_photo(state, state.trace), before)
 
 
 # -- other models ------------------------------------------------------------------------------------------------------

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from explorer.errors import ExplorerError
 from explorer.interventions import Intervention
+from explorer.panels.base import StagePanel
 from explorer.samples import open_sample
 from explorer.state import MEAN_OF_HEADS, ExplorerState
 from tests.standins import Answerer
@@ -153,6 +156,28 @@ def test_a_broken_listener_is_reported_and_the_others_still_hear(state: Explorer
     state.layer = 2
     assert isinstance(state.error, RuntimeError)
     assert any("layer" in changes for changes in heard)
+
+
+def test_a_stage_that_cannot_be_built_is_reported_once_a_try(state: ExplorerState) -> None:
+    tries: list[FloatingPointError] = []
+
+    class Broken(StagePanel):
+        stage, number = "overview", 1
+
+        def build(self, _trace: Any) -> Any:
+            tries.append(FloatingPointError(f"try {len(tries) + 1}"))
+            raise tries[-1]
+
+    panel = Broken(state, lazy=True)
+    panel._marker.visible = True
+    assert state.error is tries[-1]
+    assert len(tries) == 1
+    state.dismiss()
+    assert len(tries) == 1
+    state.language = "ja"
+    assert state.error is tries[-1]
+    assert len(tries) == 2
+    panel.close()
 
 
 def test_another_size_ends_a_changed_run(state: ExplorerState, answerer: Answerer) -> None:
