@@ -384,31 +384,3 @@ def test_a_model_without_positions_has_none_to_interpolate() -> None:
     assert "nothing to interpolate" in sizes._position_words.value
     assert not shown(sizes._grids["after"])
     state.close()
-
-
-# -- other kinds of models --------------------------------------------------------------------------------------------
-
-UNUSUAL: dict[str, dict[str, Any]] = {
-    "without classes": {"num_classes": 0},
-    "without CLS": {"class_token": False, "global_pool": "avg"},
-    "with registers": {"reg_tokens": 2, "no_embed_class": True},
-    "without positions": {"pos_embed": "none"},
-    "of one patch": {"patch_size": 32},
-    "that leaves a rim": {"img_size": 30},
-    "distilled": {"architecture": "deit_tiny_distilled_patch16_224"},
-}
-
-
-@pytest.mark.parametrize("arguments", UNUSUAL.values(), ids=UNUSUAL)
-@pytest.mark.parametrize("name", ["shuffle", "swap", "sizes", "models"])
-def test_every_kind_of_model_can_be_experimented_with(name: str, arguments: dict[str, Any]) -> None:
-    state = random_state(**arguments)
-    twin = random_answerer(**arguments).model  # type: ignore[attr-defined]
-    state.jobs.models.add("bundled", twin, random_weights=True)
-    panel = opened(state, name)
-    assert state.error is None, state.error
-    assert panel._failure.value == ""
-    assert panel.result is not None
-    state.language = "ja"
-    assert state.error is None, state.error
-    state.close()
