@@ -11,8 +11,9 @@ PORT ?= 8866
 LAB ?= $(HOME)/vit-explorer
 VENV := .venv
 BIN := $(VENV)/bin
-# Python compiles what is imported, once; pip would compile all 12,000 files, which takes most of a minute.
-PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-compile -c constraints.txt
+# pip compiles what it installs. With --no-compile the first import would, but not where PYTHONDONTWRITEBYTECODE is set:
+# there every process would compile torch and timm anew.
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt
 # Tests of numbers are faster on one thread each, with a worker for each core.
 WORKERS ?= 2
 

@@ -63,7 +63,8 @@ def shows_ablation(section: Locator, after: np.ndarray, before: np.ndarray, top:
     row = next(row for row in answer_rows(after, against=before, keep=[top]) if row.index == top)
     shown = section.locator(f".vx-mask-after [data-class='{top}']")
     expect(shown.locator(".vx-answer-percent")).to_have_text(f"{row.prob:.1%}")
-    change = signed(row.change, 2) if row.change < 0 else f"+{row.change:.2f}"
+    # Less than half of the last digit has no sign.
+    change = "0.00" if abs(row.change) < 0.005 else signed(row.change, 2) if row.change < 0 else f"+{row.change:.2f}"
     expect(shown.locator(".vx-answer-change")).to_have_text(change)
     expect(first_row(section.locator(".vx-mask-after"))).to_have_text(leading(after))
 
