@@ -161,12 +161,12 @@ class ExplorerState(traitlets.HasTraits):
     @property
     def shown_picture(self) -> Picture | None:
         """What the run that is shown was made from; :attr:`picture` may be what is being computed."""
-        return None if self.untouched is None else self.untouched.picture
+        return None if self._answered is None else self._answered.picture
 
     @property
     def shown_crop(self) -> tuple[float, float]:
         """Where the crop lies on :attr:`shown_picture`."""
-        return self.crop if self.untouched is None else self.untouched.crop
+        return self.crop if self._answered is None else self._answered.crop
 
     @property
     def busy(self) -> bool:

@@ -9,9 +9,9 @@ import ipywidgets as W
 
 from explorer.drawing import Node, Part, Row
 from explorer.figures.attention_layers import MAX_ROLLOUT_TOKENS
-from explorer.figures.patches import under_grid
-from explorer.images import Cropping, display_crop, encode_image
+from explorer.images import encode_image
 from explorer.panels.base import Shape, StagePanel
+from explorer.panels.photo import sharp_photo
 from explorer.state import ExplorerState
 from explorer.trace import Trace
 from explorer.widgets.attention_view import ROLLOUT, AttentionView
@@ -91,12 +91,8 @@ class AttentionPanel(StagePanel):
 
     def _show_trace(self, trace: Trace) -> None:
         state = self.state
-        spec, photo, picture = trace.spec, trace.image, state.shown_picture
-        if picture is not None:
-            cropping = Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
-            photo = display_crop(picture, cropping, state.shown_crop)
-        photo = under_grid(photo, trace)
-        self._view.show(trace, encode_image(photo, "jpeg"), layer=state.layer, head=self.open_head, token=state.token)
+        photo = encode_image(sharp_photo(state, trace), "jpeg")
+        self._view.show(trace, photo, layer=state.layer, head=self.open_head, token=state.token)
 
     def _show_choices(self) -> None:
         state, view = self.state, self._view

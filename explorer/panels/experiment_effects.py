@@ -17,8 +17,8 @@ from explorer.images import encode_image
 from explorer.jobs import Report
 from explorer.panels.base import box, html
 from explorer.panels.experiment_base import Experiment, ExperimentPanel
-from explorer.panels.experiment_photo import patch_of, sharp_photo, token_of
 from explorer.panels.numbers import signed
+from explorer.panels.photo import patch_of, sharp_photo, token_of
 from explorer.trace import Trace
 from explorer.widgets import MatrixView, PatchView
 from explorer.widgets.choice import Choice

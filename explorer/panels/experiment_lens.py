@@ -23,7 +23,7 @@ from explorer.numerics import Array
 from explorer.panels.base import box, html
 from explorer.panels.experiment_answers import answer_html, percent
 from explorer.panels.experiment_base import Experiment, ExperimentPanel
-from explorer.panels.experiment_photo import patch_of, sharp_photo, token_of
+from explorer.panels.photo import patch_of, sharp_photo, token_of
 from explorer.state import ExplorerState
 from explorer.trace import Trace
 from explorer.widgets import ChartView, PatchView

@@ -19,8 +19,8 @@ from explorer.panels.base import box, html
 from explorer.panels.experiment_answers import answer_html, percent
 from explorer.panels.experiment_base import Experiment, ExperimentPanel, button
 from explorer.panels.experiment_effects import HeadEffectsPanel, PatchEffectsPanel
-from explorer.panels.experiment_photo import sharp_photo
 from explorer.panels.numbers import signed
+from explorer.panels.photo import sharp_photo
 from explorer.state import ExplorerState
 from explorer.trace import Trace
 from explorer.widgets import PatchView

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from explorer.experiments import shuffle_patches
 from explorer.figures.experiments import answer_rows, rearranged, token_changes
 from explorer.figures.matrix import Axis, MatrixFigure, Scale
-from explorer.figures.patches import under_grid
-from explorer.images import Cropping, display_crop, encode_image
+from explorer.images import encode_image
 from explorer.interventions import OWN, Intervention
 from explorer.jobs import Report
 from explorer.panels.base import box, html
 from explorer.panels.experiment_answers import answer_html
 from explorer.panels.experiment_base import Experiment, ExperimentPanel, button
 from explorer.panels.numbers import difference
+from explorer.panels.photo import sharp_photo
 from explorer.state import ExplorerState
 from explorer.trace import Trace
 from explorer.widgets import MatrixView, PatchView
@@ -214,11 +214,8 @@ class ShufflePanel(ExperimentPanel):
             self._tokens[row].show(figure)
 
     def _show_photos(self, result: ShuffleResult) -> None:
-        picture, trace = self.state.shown_picture, result.original
-        sharp = trace.image
-        if picture is not None:
-            sharp = display_crop(picture, _cropping(trace), self.state.shown_crop)
-        sharp = under_grid(sharp, trace)
+        trace = result.original
+        sharp = sharp_photo(self.state, trace)
         for key, order in (("before", None), ("after", result.order)):
             shown = sharp if order is None else rearranged(sharp, trace.grid, order)
             self._photos[key].show_image(encode_image(shown, "jpeg"), "image/jpeg", grid=trace.grid)
@@ -227,11 +224,6 @@ class ShufflePanel(ExperimentPanel):
 
 def _in_order(order: Sequence[int] | NDArray[np.int64]) -> bool:
     return bool(np.array_equal(order, np.arange(len(order))))
-
-
-def _cropping(trace: Trace) -> Cropping:
-    spec = trace.spec
-    return Cropping(trace.image_size, spec.crop_pct, spec.interpolation, spec.crop_mode)
 
 
 def _random_order(trace: Trace, seed: int) -> tuple[int, ...]:

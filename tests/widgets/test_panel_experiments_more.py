@@ -21,8 +21,8 @@ from explorer.jobs import Job, JobRunner
 from explorer.labels import Labels
 from explorer.numerics import softmax
 from explorer.panels.experiment_answers import change as written
-from explorer.panels.experiment_photo import sharp_photo
 from explorer.panels.numbers import signed
+from explorer.panels.photo import sharp_photo
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
 from explorer.trace import Trace

@@ -1,4 +1,4 @@
-"""The photo as experiments show it: as sharp as it came, cut to what the grid covers, and its patches by number."""
+"""The photo as stages show it: as sharp as it came, cut to what the grid covers, and its patches by number."""
 
 from __future__ import annotations
 
