@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-__all__ = ["assets_path", "notebooks_path", "page_style", "templates_path"]
+__all__ = ["assets_path", "notebooks_path", "page_style"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -42,11 +42,6 @@ def notebooks_path(*parts: str) -> Path:
     pathlib.Path
     """
     return _folder("notebooks").joinpath(*parts)
-
-
-def templates_path() -> Path:
-    """Folder that Voilà searches as one more of Jupyter's data folders: it holds our page's template."""
-    return _PACKAGE / "page"
 
 
 @cache

@@ -102,10 +102,18 @@ def find_browser() -> Path | None:
     named = os.environ.get("BROWSER_PATH")
     if named:
         return Path(named) if Path(named).is_file() else None
-    on_path = next(filter(None, map(shutil.which, _NAMES)), None)
+    on_path = next(filter(None, map(_on_path, _NAMES)), None)
     if on_path is not None:
-        return Path(on_path)
+        return on_path
     return next((path for path in _usual_places() if path.is_file()), None)
+
+
+def _on_path(name: str) -> Path | None:
+    found = shutil.which(name)
+    # Windows looks into the current folder first, where anybody's download may lie.
+    if found is None or (sys.platform == "win32" and Path(found).resolve().parent == Path.cwd().resolve()):
+        return None
+    return Path(found)
 
 
 def _usual_places() -> Iterator[Path]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from explorer.arrays import ModelArrays
 from explorer.errors import ExplorerError
+from explorer.files import write_file
 from explorer.novelty import Rate
 from explorer.numerics import Array
 from explorer.weights import read_tensors
@@ -110,8 +111,14 @@ class NewHead:
         return save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, metadata=metadata)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a safetensors file."""
-        Path(path).write_bytes(self.to_bytes())
+        """Write a safetensors file.
+
+        Raises
+        ------
+        ExplorerError
+            ``file-not-writable``.
+        """
+        write_file(Path(path), self.to_bytes())
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> NewHead:

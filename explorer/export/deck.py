@@ -16,7 +16,7 @@ from explorer.errors import ExplorerError
 from explorer.export.formula_text import FORMULA_TEXTS
 from explorer.export.showing import Showing, model_name, opened, photo_of
 from explorer.export.stages import STAGES, StagePicture, answer_of, draw_shown
-from explorer.files import named_file
+from explorer.files import named_file, write_file
 from explorer.images import encode_image
 from explorer.panels.messages import changes_text, notices
 from explorer.texts import text
@@ -98,12 +98,7 @@ def check_pptx() -> None:
 
 def save_deck(data: bytes, path: str | os.PathLike[str]) -> Path:
     """Write a deck's bytes; ``.pptx`` is added where it is missing."""
-    file = named_file(path, ENDING)
-    try:
-        file.write_bytes(data)
-    except OSError as error:
-        raise ExplorerError("file-not-writable", file=str(file)) from error
-    return file
+    return write_file(named_file(path, ENDING), data)
 
 
 def deck_bytes(pictures: Sequence[StagePicture], showing: Showing) -> bytes:

@@ -20,6 +20,7 @@ from explorer.errors import ExplorerError
 from explorer.export.packing import STAGES, Packer, page_html
 from explorer.export.recording import Recording, Snapshot, unseen, varying
 from explorer.export.showing import Showing, model_name, state_of
+from explorer.files import write_file
 from explorer.numerics import Array, log_sum_exp
 from explorer.panels.attention import AttentionPanel
 from explorer.panels.classification import ClassificationPanel
@@ -77,19 +78,14 @@ def write_handout(
     Raises
     ------
     ExplorerError
-        ``handout-too-large``, ``handout-not-writable``, or what :meth:`explorer.export.Showing.check` raises.
+        ``handout-too-large``, ``file-not-writable``, or what :meth:`explorer.export.Showing.check` raises.
     """
     return save_handout(handout_html(trace, labels, picture, **shown), path)
 
 
 def save_handout(page: str, path: str | os.PathLike[str]) -> Path:
     """Write a handout's text."""
-    file = Path(path)
-    try:
-        file.write_text(page, "utf-8")
-    except OSError as error:
-        raise ExplorerError("handout-not-writable", file=str(file)) from error
-    return file
+    return write_file(Path(path), page.encode("utf-8"))
 
 
 def handout_html(

@@ -18,6 +18,7 @@ from explorer.errors import ExplorerError
 from explorer.export.recording import forget, is_unseen, unseen
 from explorer.export.showing import Showing, model_name, opened, state_of
 from explorer.figures.classification import top_classes
+from explorer.files import write_file
 from explorer.panels.base import StagePanel
 from explorer.panels.messages import changes_text
 from explorer.panels.stages import PICTURED
@@ -130,9 +131,7 @@ def write_stages(pictures: Sequence[StagePicture], folder: str | os.PathLike[str
             drawing = picture.drawings[0]
             for ending, data in (("png", drawing.png), ("svg", drawing.svg.encode("utf-8"))):
                 if data:
-                    file = place / f"{picture.stem}.{ending}"
-                    file.write_bytes(data)
-                    written.append(file)
+                    written.append(write_file(place / f"{picture.stem}.{ending}", data))
     except OSError as error:
         raise ExplorerError("file-not-writable", file=str(place)) from error
     return written

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from explorer.drawing import FrontEnd, Part, Sheet, draw_sheets
 from explorer.errors import ExplorerError
 from explorer.esm import bundle
+from explorer.files import write_file
 from explorer.texts import catalogue
 
 if TYPE_CHECKING:
@@ -108,11 +109,7 @@ def save_figure(figure: MatrixFigure | TilesFigure, path: str | os.PathLike[str]
         body=body, width=0, height=0, margin=24, title=figure.title, formats=("png",) if ending == "png" else ("svg",)
     )
     (drawing,) = draw_sheets([sheet], language)
-    try:
-        file.write_bytes(drawing.png or drawing.svg.encode("utf-8"))
-    except OSError as error:
-        raise ExplorerError("file-not-writable", file=str(file)) from error
-    return file
+    return write_file(file, drawing.png or drawing.svg.encode("utf-8"))
 
 
 @cache

@@ -28,7 +28,6 @@ __all__ = [
     "MatrixFigure",
     "Scale",
     "TilesFigure",
-    "attention_scale",
     "data_scale",
     "similarity_scale",
     "symmetric_scale",
@@ -268,25 +267,6 @@ def symmetric_scale(values: ArrayLike, label: str = "") -> Scale:
 def data_scale(values: ArrayLike, label: str = "") -> Scale:
     """A sequential scale for amounts (norms, counts): from 0 to the largest among them."""
     return Scale(low=0.0, high=_largest(np.asarray(values, dtype=np.float32)), label=label)
-
-
-def attention_scale(attention: ArrayLike, label: str = "", *, log: bool = False) -> Scale:
-    """The scale that all heads of a layer share: from 0 to the 99.5th percentile of the layer's attention.
-
-    Parameters
-    ----------
-    attention : array_like
-        The attention of *all* heads of the layer, shape (h, T, T).
-    label : str
-        Printed at the colour bar.
-    log : bool
-        Three decades below the same upper end, on a logarithmic scale.
-    """
-    values = np.asarray(attention, dtype=np.float32).ravel()
-    high = float(np.percentile(values, 99.5))
-    if not high > 0:
-        high = 1.0
-    return Scale(low=high / 1000 if log else 0.0, high=high, log=log, label=label)
 
 
 def similarity_scale(label: str = "") -> Scale:

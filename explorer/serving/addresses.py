@@ -47,9 +47,13 @@ class Addresses:
         if is_local(host):
             # "localhost" reads better than a number, and is the same machine.
             return cls(here=f"http://localhost:{port}", room=None)
-        shown = _own_address() if host in ("", "0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
-        # A server that is bound to one address only does not answer on the others.
-        here = f"http://localhost:{port}" if host in ("", "0.0.0.0", "::") else _url(host, port)  # noqa: S104
+        # A server that is bound to one address only, or to one family of them, does not answer on the others.
+        if host == "::":
+            here, shown = _url("::1", port), _own_address(socket.AF_INET6)
+        elif host in ("", "0.0.0.0"):  # noqa: S104 - compared, not bound
+            here, shown = f"http://localhost:{port}", _own_address()
+        else:
+            here, shown = _url(host, port), host
         return cls(here=here, room=None if shown is None else _url(shown, port))
 
 
@@ -107,8 +111,10 @@ def qr_code(address: str) -> str:
     return text.getvalue()
 
 
-def _own_address() -> str | None:
+def _own_address(only: socket.AddressFamily | None = None) -> str | None:
     for family, elsewhere in ((socket.AF_INET, _ELSEWHERE), (socket.AF_INET6, ("2001:db8::1", 9))):
+        if only not in (None, family):
+            continue
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
                 probe.connect(elsewhere)
@@ -117,6 +123,8 @@ def _own_address() -> str | None:
             continue
         if not is_local(address):
             return address
+    if only is socket.AF_INET6:
+        return None
     # Without a route to anywhere, the machine's name may still have an address in the room.
     try:
         found = socket.gethostbyname_ex(socket.gethostname())[2]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import traitlets
 
 from explorer.widgets._esm import bundle
@@ -12,6 +14,9 @@ __all__ = ["LinkButton"]
 
 class LinkButton(FrontEnd):
     """Copies a link; the stage in view is added to it in the browser.
+
+    When it is pressed, the browser asks for the link as it is by then: all that was chosen before has arrived, which
+    the traits that the browser holds may not show yet.
 
     Attributes
     ----------
@@ -32,3 +37,12 @@ class LinkButton(FrontEnd):
     own_picture = traitlets.Bool(False).tag(sync=True)
     own_model = traitlets.Bool(False).tag(sync=True)
     texts = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self.on_msg(self._on_message)
+
+    def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        if isinstance(content, dict) and content.get("kind") == "link" and isinstance(content.get("serial"), int):
+            shown = {"query": self.query, "own_picture": self.own_picture, "own_model": self.own_model}
+            self.send({"kind": "link", "serial": content["serial"], **shown})

@@ -251,7 +251,7 @@ def test_a_trace_without_a_name_is_refused_before_a_model_runs(
 ) -> None:
     monkeypatch.setattr(cli, "_run", lambda options: pytest.fail("a model was run"))
     assert main(["trace", "photo.png", "--out", folder, "--lang", "en"]) == 2
-    assert capsys.readouterr().err.endswith("cannot be written. Please name another with --out.\n")
+    assert capsys.readouterr().err.endswith("cannot be written. Please choose another name or folder.\n")
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_a_picture_is_exported_as_a_handout(capsys: pytest.CaptureFixture[str], 
     assert f"{out}: bundled, {out.stat().st_size / 1e6:.1f} MB" in capsys.readouterr().out
     missing = tmp_path / "none" / "handout.html"
     assert main(["export", str(tmp_path / "photo.png"), "--html", str(missing), "--lang", "en"]) == 2
-    assert "Please name another with --html." in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith("handout.html” cannot be written. Please choose another name or folder.\n")
 
 
 def test_models_are_listed_without_network(capsys: pytest.CaptureFixture[str]) -> None:

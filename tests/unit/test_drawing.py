@@ -57,6 +57,18 @@ def test_one_is_found_on_the_path_by_name_and_where_playwright_keeps_it(
     assert find_browser() is None
 
 
+def test_what_lies_in_the_current_folder_is_not_run_on_windows(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    downloads = bare / "downloads"
+    planted = program(downloads / "chrome.exe")
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", str(bare / "local"))
+    monkeypatch.setattr("explorer.drawing.browser.shutil.which", lambda name: str(planted))
+    monkeypatch.chdir(downloads)
+    assert find_browser() is None
+    monkeypatch.chdir(bare)
+    assert find_browser() == planted
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script as a program")
 def test_nothing_of_the_folder_where_we_were_started_is_imported(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (bare / "fcntl.py").write_text("raise SystemExit(7)")

@@ -148,6 +148,9 @@ def test_what_cannot_be_learned_is_refused_in_words(
 
 def test_a_head_comes_back_whole(head: NewHead, bundled: ExplorerModel, tmp_path: Path) -> None:
     head.save(tmp_path / "head.safetensors")
+    with pytest.raises(ExplorerError) as refused:
+        head.save(tmp_path / "nowhere" / "head.safetensors")
+    assert refused.value.code == "file-not-writable"
     back = NewHead.load(tmp_path / "head.safetensors")
     for name in ("weight", "bias", "losses", "targets", "left_out_answers"):
         np.testing.assert_array_equal(getattr(back, name), getattr(head, name))

@@ -14,7 +14,6 @@ from explorer.figures import (
     MatrixFigure,
     Scale,
     TilesFigure,
-    attention_scale,
     data_scale,
     similarity_scale,
     symmetric_scale,
@@ -39,19 +38,6 @@ def test_values_are_kept_as_read_only_float32_and_the_callers_array_stays_writab
     assert not figure.values.flags.writeable
     mine[0, 0] = 1
     assert matrix(values=np.eye(2, dtype=np.float64)[::-1]).values.flags.c_contiguous
-
-
-def test_attention_scale_ends_at_the_layers_percentile() -> None:
-    attention = np.random.default_rng(0).dirichlet(np.ones(50), size=(4, 50))
-    scale = attention_scale(attention, "attention")
-    assert scale.low == 0
-    assert scale.high == pytest.approx(np.percentile(attention, 99.5))
-    assert scale.colormap == "sequential"
-    log = attention_scale(attention, log=True)
-    assert log.log
-    assert log.high == scale.high
-    assert log.low == pytest.approx(scale.high / 1000)
-    assert attention_scale(np.zeros((1, 2, 2))).high == 1
 
 
 def test_signed_scales_are_centred_on_0() -> None:

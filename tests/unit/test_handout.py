@@ -204,7 +204,7 @@ def test_a_file_that_cannot_be_written_is_said(model_of: Callable[[str], Explore
     model = model_of("plain")
     with pytest.raises(ExplorerError) as failure:
         write_handout(run(model), model.labels, picture(), tmp_path / "none" / "x.html")
-    assert failure.value.code == "handout-not-writable"
+    assert failure.value.code == "file-not-writable"
 
 
 def test_nothing_is_sent_to_a_page_and_nothing_is_left_behind(model_of: Callable[[str], ExplorerModel]) -> None:

@@ -116,6 +116,10 @@ def test_addresses_of_a_page_for_a_room() -> None:
     # What a machine without any network prints is tested by its text; with one the address is a real one.
     assert everywhere.room is None or re.fullmatch(r"http://[\d.]+:8866|http://\[.*\]:8866", everywhere.room)
     assert everywhere.room != everywhere.here
+    # Bound to all addresses of the newer kind, a server does not answer on those of the older.
+    newer = Addresses.of("::", 8866)
+    assert newer.here == "http://[::1]:8866"
+    assert newer.room is None or re.fullmatch(r"http://\[.*:.*\]:8866", newer.room)
 
 
 def test_qr_code_shows_exactly_the_modules_of_the_code() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import traitlets
 
-from explorer.figures import Axis, MatrixFigure, Scale, TilesFigure, attention_scale
+from explorer.figures import Axis, MatrixFigure, Scale, TilesFigure, data_scale
 from explorer.texts import LANGUAGES, catalogue
 from explorer.widgets import ChartView, MatrixView, PatchView, TilesView, matrix_view
 from explorer.widgets.chart_view import plotly_library
@@ -132,7 +132,7 @@ def patch_values(view: PatchView) -> np.ndarray:
 def test_values_of_tokens_or_of_patches_alone() -> None:
     view = PatchView()
     view.show_image(b"\xff\xd8", "image/jpeg", grid=(2, 3), prefix_names=["CLS"])
-    scale = attention_scale(np.ones(7) / 7)
+    scale = data_scale(np.ones(7) / 7)
     view.show_values(np.arange(7), scale)
     np.testing.assert_array_equal(patch_values(view), np.arange(7))
     view.show_values(np.arange(6), scale)
