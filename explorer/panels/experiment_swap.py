@@ -166,7 +166,9 @@ class SwapPanel(ExperimentPanel):
             for value, label in strengths(kind, matching_scale(trace, kind))
         ]
         value = self._strength.value
-        self._strength.label = self.say("strength")
+        # A model without one has no size of its own to compare with.
+        has_own = bool(trace.arrays.pos_embed[trace.num_prefix :].any())
+        self._strength.label = self.say("strength" if has_own else "strength-unmatched")
         self._strength.disabled = kind == "none"
         self._strength.show(options, value if value in {option["value"] for option in options} else OWN_SIZE)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from explorer.numerics import softmax
+from explorer.positions import sinusoidal_2d
 from explorer.state import ExplorerState
 from tests.widgets.random_model import opened, random_answerer, random_state, settled
 
@@ -74,6 +75,18 @@ def test_an_experiment_is_worded_anew_for_another_model() -> None:
     assert "how that vector is read" in panel._words.value
     state.close()
     pooled.close()
+
+
+def test_sizes_of_a_table_are_those_of_the_slides_where_the_model_has_none() -> None:
+    with_own, without = random_state(), random_state(pos_embed="none")
+    assert opened(with_own, "swap")._strength.label == "Size (× 1: as large as its own)"
+    swap = opened(without, "swap")
+    assert swap._strength.label == "Size (× 1: as on the slides)"
+    shown = swap.result.after
+    table = sinusoidal_2d(*shown.grid, shown.spec.dim)
+    np.testing.assert_allclose(shown.pos_embed[shown.num_prefix :], table, atol=1e-6)
+    with_own.close()
+    without.close()
 
 
 UNUSUAL: dict[str, dict[str, Any]] = {
