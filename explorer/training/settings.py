@@ -14,6 +14,7 @@ from typing import Any
 from explorer.errors import ExplorerError, Phrase
 
 __all__ = [
+    "LEAST_SIDE",
     "POSITIONS",
     "Stage",
     "TrainSettings",
@@ -24,6 +25,9 @@ __all__ = [
 
 #: What 𝑬_pos can be: trained, one of the two frozen tables of the slides, or absent.
 POSITIONS = ("learned", "sin1d", "sin2d", "none")
+#: Smallest picture, in pixels, that a convolutional network is shown. Of one with 8 its last part would get a single
+#: pixel, of which oneDNN makes a gradient from memory that nobody wrote, in bfloat16 on processors with AMX.
+LEAST_SIDE = 12
 
 
 @dataclass(frozen=True)
@@ -187,8 +191,8 @@ class TrainSettings:
         if not self.stages or not sizes:
             return Phrase("training.problem.no-patch-size")
         if self.network == "resnet":
-            if any(not 8 <= size <= self.image_size for size in (self.patch_size, *sizes)):
-                return Phrase("training.problem.side", size=self.image_size)
+            if any(not LEAST_SIDE <= size <= self.image_size for size in (self.patch_size, *sizes)):
+                return Phrase("training.problem.side", least=LEAST_SIDE, size=self.image_size)
             if len(self.channels) != 4 or any(count < 2 or count % 2 for count in self.channels):
                 return Phrase("training.problem.channels")
         elif any(size < 1 or self.image_size % size for size in (self.patch_size, *sizes)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from explorer.errors import ExplorerError, Phrase
 from explorer.training.checkpoint import CHECKPOINT, load_checkpoint, read_facts
 from explorer.training.data import ClassName, read_labels
+from explorer.training.export import course_of, load_folder
 from explorer.training.networks import build_network, forward_of
 from explorer.training.settings import TrainSettings
 
@@ -18,12 +20,13 @@ __all__ = ["Teachers"]
 
 
 class Teachers:
-    """The averaged weights of one or more runs, whose answers are averaged.
+    """One or more networks, whose answers are averaged: the averaged weights of runs, or finished models.
 
     Parameters
     ----------
     runs : sequence of Path
-        Folders of runs on the same classes, with the same size and normalisation of the pictures.
+        Folders of runs, or of exported models, on the same classes, with the same size and normalisation of the
+        pictures.
     classes : sequence of ClassName
         The pupil's.
     settings : TrainSettings
@@ -33,7 +36,7 @@ class Teachers:
     Raises
     ------
     ExplorerError
-        ``training-no-checkpoint`` for a folder without a run; ``training-model`` for a run on other pictures.
+        ``training-no-checkpoint`` for a folder that is neither; ``training-model`` for one on other pictures.
     """
 
     def __init__(
@@ -64,8 +67,7 @@ class Teachers:
     def _read(
         run: Path, classes: Sequence[ClassName], settings: TrainSettings, device: torch.device
     ) -> tuple[Any, Any, TrainSettings, dict[str, Any]]:
-        facts = read_facts(run)
-        own = TrainSettings.from_values(facts["settings"])
+        model, own, kept = _open(run)
         names = [name.wordnet_id for name in read_labels(run / "labels.tsv")]
         alike = (own.image_size, tuple(own.mean), tuple(own.std)) == (
             settings.image_size,
@@ -74,7 +76,18 @@ class Teachers:
         )
         if names != [name.wordnet_id for name in classes] or not alike:
             raise ExplorerError("training-model", path=str(run), problem=Phrase("training.problem.other-pictures"))
-        model, average = build_network(own, len(names)), build_network(own, len(names))
-        load_checkpoint(run / CHECKPOINT, model, average)
-        kept = {name: facts[name] for name in ("step", "seen", "elapsed", "settings")}
-        return average.to(device).eval(), forward_of(own), own, kept
+        return model.to(device).eval(), forward_of(own), own, kept
+
+
+def _open(folder: Path) -> tuple[torch.nn.Module, TrainSettings, dict[str, Any]]:
+    """The network of a run or of an exported model, its settings, and what is written down of it."""
+    if not (folder / CHECKPOINT).is_file() and (folder / "model.safetensors").is_file():
+        loaded, course = load_folder(folder), course_of(folder) or {}
+        kept = {name: course[name] for name in ("step", "seen", "elapsed") if name in course}
+        return loaded.model, loaded.settings, kept | {"settings": json.loads(loaded.settings.to_json())}
+    facts = read_facts(folder)
+    settings = TrainSettings.from_values(facts["settings"])
+    count = len(read_labels(folder / "labels.tsv"))
+    model, average = build_network(settings, count), build_network(settings, count)
+    load_checkpoint(folder / CHECKPOINT, model, average)
+    return average, settings, {name: facts[name] for name in ("step", "seen", "elapsed", "settings")}

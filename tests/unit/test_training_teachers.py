@@ -29,8 +29,8 @@ CONVOLUTIONAL = replace(
     network="resnet",
     channels=(4, 4, 8, 8),
     patch_size=16,
-    stages=(Stage(0.5, {8: 1.0}), Stage(1.0, {12: 1.0, 16: 1.0})),
-    batch_sizes={8: 8, 12: 8, 16: 8},
+    stages=(Stage(0.5, {12: 1.0}), Stage(1.0, {14: 1.0, 16: 1.0})),
+    batch_sizes={12: 8, 14: 8, 16: 8},
     epochs=30.0,
     learning_rate=0.02,
     other_learning_rate=0.02,
@@ -149,6 +149,21 @@ def test_what_it_learned_from_is_kept_and_asked_for_again(taught: Path, pictures
     assert course["runs"][-1]["teachers"] == 1
 
 
+def test_a_finished_model_teaches_like_its_run(pictures: PictureSet, tmp_path: Path) -> None:
+    run, exported = tmp_path / "run", tmp_path / "exported"
+    Trainer(TINY, pictures, run, CPU).run(until_step=6)
+    export_model(run, exported)
+    shown = images(pictures)
+    of_run, of_model = (Teachers([folder], pictures.classes, TINY, CPU) for folder in (run, exported))
+    # The exported weights are in half precision.
+    assert torch.allclose(of_model(shown), of_run(shown), atol=2e-3)
+    network = load_folder(exported).model
+    with torch.no_grad():
+        assert torch.allclose(of_model(shown), network(shown).softmax(dim=1), atol=1e-5)
+    assert of_model.facts[0]["settings"]["network"] == "vit"
+    assert of_model.facts[0]["seen"] == of_run.facts[0]["seen"]
+
+
 def test_a_teacher_of_other_pictures_is_refused(taught: Path, pictures: PictureSet, tmp_path: Path) -> None:
     others = (
         (pictures.classes[::-1], TINY),
@@ -173,11 +188,11 @@ def test_only_a_vit_is_exported(taught: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"network": "swin", "stages": (Stage(1.0, {8: 1.0}),)}, "network must be one of vit, resnet"),
+        ({"network": "swin", "stages": (Stage(1.0, {16: 1.0}),)}, "network must be one of vit, resnet"),
         ({"channels": [4, 8, 8]}, "channels must be four even numbers"),
         ({"channels": [3, 4, 8, 8]}, "channels must be four even numbers"),
-        ({"patch_size": 32}, "between 8 and image_size = 16"),
-        ({"patch_size": 4}, "between 8 and image_size = 16"),
+        ({"patch_size": 32}, "between 12 and image_size = 16"),
+        ({"patch_size": 8}, "between 12 and image_size = 16"),
         ({"teacher_temperature": 0.0}, "teacher_temperature must be above 0"),
         ({"teacher_share": 1.5}, "teacher_share must be between 0 and 1"),
     ],
