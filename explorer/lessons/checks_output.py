@@ -32,7 +32,7 @@ def _layer(lesson: Lesson) -> BlockTrace:
 
 
 def _lengths(lesson: Lesson, part: str) -> Any:
-    """(L, T): how long the vectors are that every layer adds."""
+    """(L, T): how long the vectors are in every layer."""
     return np.stack([np.linalg.norm(getattr(block, part), axis=-1) for block in lesson.trace.blocks])
 
 
@@ -95,13 +95,14 @@ _MLP = {
             "all-layers": lambda lesson: _parameters(lesson, bias=True) * lesson.trace.spec.depth,
         },
     ),
-    "mlp.longest": Check(
-        "index",
-        lambda lesson: int(_lengths(lesson, "mlp")[:, 0].argmax()),
+    "mlp.lengths": Check(
+        "array",
+        lambda lesson: _lengths(lesson, "mlp")[:, 0],
         {
-            "from-one": lambda lesson: int(_lengths(lesson, "mlp")[:, 0].argmax()) + 1,
-            "msa-not-mlp": lambda lesson: int(_lengths(lesson, "msa")[:, 0].argmax()),
-            "all-tokens": lambda lesson: int(_lengths(lesson, "mlp").mean(axis=1).argmax()),
+            "msa-not-mlp": lambda lesson: _lengths(lesson, "msa")[:, 0],
+            "all-tokens": lambda lesson: _lengths(lesson, "mlp").mean(axis=1),
+            "length-of-sum": lambda lesson: _lengths(lesson, "z_out")[:, 0],
+            "squares": lambda lesson: np.square(_lengths(lesson, "mlp")[:, 0]),
         },
     ),
 }
@@ -210,12 +211,16 @@ _CLASSIFICATION = {
             "old-head": lambda lesson: _head(lesson).weight.size + lesson.trace.spec.num_classes,
         },
     ),
-    "classification.dimension": Check(
-        "index",
-        lambda lesson: int(_terms(lesson).argmax()),
+    "classification.terms": Check(
+        "array",
+        _terms,
         {
-            "largest-y": lambda lesson: int(lesson.trace.y[0].argmax()),
-            "largest-weight": lambda lesson: int(_head(lesson).weight[:, int(lesson.trace.output.argmax())].argmax()),
+            "y-alone": lambda lesson: lesson.trace.y[0],
+            "weights-alone": lambda lesson: _head(lesson).weight[:, int(lesson.trace.output.argmax())],
+            "not-normalised": lambda lesson: (
+                lesson.trace.z[-1, 0] * _head(lesson).weight[:, int(lesson.trace.output.argmax())]
+            ),
+            "all-classes": lambda lesson: lesson.trace.y[0][:, None] * _head(lesson).weight,
         },
     ),
 }

@@ -70,9 +70,16 @@ def test_all_bundled_models_together_are_small() -> None:
     assert sum(path.stat().st_size for path in assets_path("models").rglob("*") if path.is_file()) <= 40_000_000
 
 
-@pytest.mark.parametrize(("photo", "name"), [("coffee.jpg", "espresso"), ("goldfish.jpg", "goldfish")])
-def test_sample_photos_are_recognised_at_patch_8(flexi: LoadedModel, photo: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("photo", "names"),
+    [
+        ("chelsea.jpg", {"tabby cat", "Persian cat", "Egyptian cat"}),
+        ("coffee.jpg", {"espresso"}),
+        ("goldfish.jpg", {"goldfish"}),
+    ],
+)
+def test_sample_photos_are_recognised_at_patch_8(flexi: LoadedModel, photo: str, names: set[str]) -> None:
     pixels = torch.tensor(_square(photo, assets_path("samples", photo).read_bytes(), 64))[None]
     with torch.no_grad():
         best = int(flexi.model(normalise_batch(pixels, flexi.settings.mean, flexi.settings.std)).argmax())
-    assert flexi.classes[best].name_en == name
+    assert flexi.classes[best].name_en in names

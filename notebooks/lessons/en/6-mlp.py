@@ -151,18 +151,18 @@ check("mlp.parameters", parameters)
 # </details>
 
 # %% [markdown]
-# **Exercise 2.** In which layer does the MLP add the longest vector to CLS? Count layers from 0, as `trace.blocks` does.
+# **Exercise 2.** In which layer does the MLP write the most into CLS? Work out how long the vector is that it adds to CLS in each layer: L numbers, in the order of `trace.blocks`.
 
 # %% tags=["answer"]
-longest = ...
-check("mlp.longest", longest)
+lengths = ...
+check("mlp.lengths", lengths)
 
 # %% [markdown] tags=["solution"]
 # <details><summary>Solution</summary>
 #
 # ```python
-# lengths = [np.linalg.norm(each.mlp[0]) for each in trace.blocks]
-# longest = int(np.argmax(lengths))
+# lengths = np.array([np.linalg.norm(each.mlp[0]) for each in trace.blocks])
+# lengths.argmax()  # the layer, counted from 0
 # ```
 #
 # </details>

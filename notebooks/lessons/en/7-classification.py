@@ -191,18 +191,19 @@ check("classification.parameters", parameters)
 # </details>
 
 # %% [markdown]
-# **Exercise 2.** Back to the espresso and the model's own head. The logit of the winning class is a sum over D dimensions, 𝒚 times its column of W. Which dimension adds the most to it?
+# **Exercise 2.** Back to the espresso and the model's own head. The logit of the winning class is a sum over D dimensions, 𝒚 times its column of W. Work out its D terms: what does each dimension add?
 
 # %% tags=["answer"]
-dimension = ...
-check("classification.dimension", dimension)
+terms = ...
+check("classification.terms", terms)
 
 # %% [markdown] tags=["solution"]
 # <details><summary>Solution</summary>
 #
 # ```python
 # top = int(trace.logits.argmax())
-# dimension = int((trace.y[0] * W[:, top]).argmax())
+# terms = trace.y[0] * W[:, top]
+# terms.argmax()  # the dimension that adds the most
 # ```
 #
 # </details>

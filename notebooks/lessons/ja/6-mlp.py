@@ -151,18 +151,18 @@ check("mlp.parameters", parameters)
 # </details>
 
 # %% [markdown]
-# **問2.** MLPがCLSに足すベクトルが最も長いのは、どの層でしょうか。`trace.blocks` と同じく、層を0から数えて答えてください。
+# **問2.** MLPがCLSに最も多くを書き足すのは、どの層でしょうか。各層でMLPがCLSに足すベクトルの長さを、`trace.blocks` の順にL個求めてください。
 
 # %% tags=["answer"]
-longest = ...
-check("mlp.longest", longest)
+lengths = ...
+check("mlp.lengths", lengths)
 
 # %% [markdown] tags=["solution"]
 # <details><summary>解答例</summary>
 #
 # ```python
-# lengths = [np.linalg.norm(each.mlp[0]) for each in trace.blocks]
-# longest = int(np.argmax(lengths))
+# lengths = np.array([np.linalg.norm(each.mlp[0]) for each in trace.blocks])
+# lengths.argmax()  # 層の番号（0から数える）
 # ```
 #
 # </details>

@@ -191,18 +191,19 @@ check("classification.parameters", parameters)
 # </details>
 
 # %% [markdown]
-# **問2.** エスプレッソと、モデル自身の識別ヘッドに戻ります。1位のクラスのlogitは、𝒚とWの列の、D個の次元についての積の和です。最も大きく寄与しているのは、どの次元でしょうか。
+# **問2.** エスプレッソと、モデル自身の識別ヘッドに戻ります。1位のクラスのlogitは、𝒚とWの列の、D個の次元についての積の和です。そのD個の項を求めてください。それぞれの次元は、どれだけ寄与しているでしょうか。
 
 # %% tags=["answer"]
-dimension = ...
-check("classification.dimension", dimension)
+terms = ...
+check("classification.terms", terms)
 
 # %% [markdown] tags=["solution"]
 # <details><summary>解答例</summary>
 #
 # ```python
 # top = int(trace.logits.argmax())
-# dimension = int((trace.y[0] * W[:, top]).argmax())
+# terms = trace.y[0] * W[:, top]
+# terms.argmax()  # 最も大きく寄与する次元
 # ```
 #
 # </details>
