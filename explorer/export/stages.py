@@ -127,13 +127,13 @@ def write_stages(pictures: Sequence[StagePicture], folder: str | os.PathLike[str
     place, written = Path(folder), []
     try:
         place.mkdir(parents=True, exist_ok=True)
-        for picture in pictures:
-            drawing = picture.drawings[0]
-            for ending, data in (("png", drawing.png), ("svg", drawing.svg.encode("utf-8"))):
-                if data:
-                    written.append(write_file(place / f"{picture.stem}.{ending}", data))
     except OSError as error:
         raise ExplorerError("file-not-writable", file=str(place)) from error
+    for picture in pictures:
+        drawing = picture.drawings[0]
+        for ending, data in (("png", drawing.png), ("svg", drawing.svg.encode("utf-8"))):
+            if data:
+                written.append(write_file(place / f"{picture.stem}.{ending}", data))
     return written
 
 

@@ -146,10 +146,9 @@ def _slope() -> Any:
     return np.full((len(GROUPS), 2), 0.5) - np.eye(2)[list(GROUPS.values())]
 
 
-def _terms(lesson: Lesson) -> Any:
-    """(D,): what every dimension of 𝒚 gives to the logit of the class that the model answers."""
-    top = int(lesson.trace.output.argmax())
-    return lesson.trace.y[0] * _head(lesson).weight[:, top]
+def _column(lesson: Lesson) -> Any:
+    """(D,): the head's weights for the class that the model answers."""
+    return _head(lesson).weight[:, int(lesson.trace.output.argmax())]
 
 
 _CLASSIFICATION = {
@@ -213,13 +212,11 @@ _CLASSIFICATION = {
     ),
     "classification.terms": Check(
         "array",
-        _terms,
+        lambda lesson: lesson.trace.y[0] * _column(lesson),
         {
             "y-alone": lambda lesson: lesson.trace.y[0],
-            "weights-alone": lambda lesson: _head(lesson).weight[:, int(lesson.trace.output.argmax())],
-            "not-normalised": lambda lesson: (
-                lesson.trace.z[-1, 0] * _head(lesson).weight[:, int(lesson.trace.output.argmax())]
-            ),
+            "weights-alone": _column,
+            "not-normalised": lambda lesson: lesson.trace.z[-1, 0] * _column(lesson),
             "all-classes": lambda lesson: lesson.trace.y[0][:, None] * _head(lesson).weight,
         },
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from explorer.panels.page_link import PageLink
 from explorer.state import ExplorerState
@@ -29,6 +29,12 @@ class _Asked:
         self.front_end.page.wait_for_function("count => models.link.sent.length === count", arg=self.done)
         question: Any = self.front_end.sent("link")[-1]
         self.button._handle_custom_msg(question, [])
+
+
+def hear_the_older_clipboard(page: Page) -> None:
+    """Leave a page only the clipboard that there is over plain http; what is copied is ``copied`` there."""
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.evaluate("addEventListener('copy', () => { window.copied = String(document.activeElement.value); })")
 
 
 @pytest.mark.parametrize(
@@ -62,8 +68,7 @@ def test_the_keyboard_stays_on_the_button_where_only_the_older_clipboard_is(
     front_end: FrontEnd, state: ExplorerState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = front_end.page
-    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as over plain http
-    page.evaluate("addEventListener('copy', () => { window.copied = String(document.activeElement.value); })")
+    hear_the_older_clipboard(page)
     link = PageLink(state)
     asked = _Asked(front_end, link.button, monkeypatch)
     widget = front_end.mount("link", link.button)
@@ -82,8 +87,7 @@ def test_a_link_says_what_was_chosen_while_the_kernel_was_busy(
     front_end: FrontEnd, state: ExplorerState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = front_end.page
-    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
-    page.evaluate("addEventListener('copy', () => { window.copied = String(document.activeElement.value); })")
+    hear_the_older_clipboard(page)
     link = PageLink(state)
     asked = _Asked(front_end, link.button, monkeypatch)
     widget = front_end.mount("link", link.button)
@@ -105,8 +109,7 @@ def test_without_a_kernel_the_link_that_the_browser_knows_is_copied(front_end: F
     page = front_end.page
     link = PageLink(state)
     widget = front_end.mount("link", link.button)
-    page.evaluate("addEventListener('copy', () => { window.copied = String(document.activeElement.value); })")
-    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    hear_the_older_clipboard(page)
     page.evaluate("() => { models.link.send = () => { throw new Error('no comm'); }; }")
     widget.get_by_role("button", name="Copy link").click()
     expect(widget.get_by_role("status")).to_have_text("A line of Python is copied that opens the same page.")
