@@ -11,13 +11,15 @@ PORT ?= 8866
 LAB ?= $(HOME)/vit-explorer
 VENV := .venv
 BIN := $(VENV)/bin
-# pip compiles what it installs. With --no-compile the first import would, but not where PYTHONDONTWRITEBYTECODE is set:
-# there every process would compile torch and timm anew.
-PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt
+# pip would compile what it installs on one core. Left to the first import, it would not be kept where
+# PYTHONDONTWRITEBYTECODE is set: there every process would compile torch and timm anew. Some files are templates of
+# Python, which cannot be compiled and need not be.
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-compile -c constraints.txt
+COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || :
 # Tests of numbers are faster on one thread each, with a worker for each core.
 WORKERS ?= 2
 
-.PHONY: run lab install test test-tools browser lint bench clean
+.PHONY: run lab install test test-tools browser debian-browser lint bench clean
 
 run: install
 	@$(BIN)/vit-explorer serve --port $(PORT)
@@ -35,35 +37,43 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PIP_INSTALL) hatchling
 	$(PIP_INSTALL) torch torchvision
 	$(PIP_INSTALL) --no-build-isolation -e .
+	@$(COMPILE)
 	@touch $@
 
 # JupyterLab, and what slides need.
 $(VENV)/.lab: $(VENV)/.installed
 	@echo "Installing JupyterLab ..."
 	$(PIP_INSTALL) --no-build-isolation -e '.[lab,export]'
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.test-tools: $(VENV)/.installed
 	@echo "Installing the test tools ..."
 	$(PIP_INSTALL) --no-build-isolation -e '.[lab,test,dev]'
+	@$(COMPILE)
 	@touch $@
 
 test-tools: $(VENV)/.test-tools
 
 # A browser on PATH is used as it is. Else Debian's, where we may install it (with a font for Japanese), without windows
-# where Debian has that by itself: it opens a page in half the time. Else Playwright's.
-browser: test-tools
-	@if command -v chromium-headless-shell || command -v chrome-headless-shell || command -v chromium \
-	  || command -v chromium-browser || command -v google-chrome; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+# where Debian has that by itself: it opens a page in half the time. Else Playwright's. Debian's comes while pip is busy.
+FIND_BROWSER := command -v chromium-headless-shell || command -v chrome-headless-shell || command -v chromium \
+  || command -v chromium-browser || command -v google-chrome
+
+browser:
+	@$(MAKE) --no-print-directory --jobs 2 test-tools debian-browser
+	@$(FIND_BROWSER) || $(BIN)/python -m playwright install chromium
+
+debian-browser:
+	@{ $(FIND_BROWSER) || [ "$$(id -u)" != 0 ] || ! command -v apt-get; } >/dev/null || { \
 	  export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; \
-	  apt-get install -y -qq chromium-headless-shell fonts-noto-cjk || apt-get install -y -qq chromium fonts-noto-cjk; \
-	else $(BIN)/python -m playwright install chromium; fi
+	  apt-get install -y -qq chromium-headless-shell fonts-noto-cjk || apt-get install -y -qq chromium fonts-noto-cjk || :; }
 
 # The page's tests have the machine to themselves: two browsers, each with its servers and kernels, are enough for it.
+# JupyterLab is opened in one of them only.
 test: browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations 15 --ignore tests/page
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 30 tests/page
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations 30 tests/page
 
 lint: test-tools
 	$(BIN)/ruff check .

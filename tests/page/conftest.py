@@ -36,13 +36,21 @@ OFFLINE = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 12
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All page tests in one process of pytest-xdist where it goes by groups, beside other tests.
+    """The tests in JupyterLab in one process of pytest-xdist, so that it is opened once; the others in any.
 
-    ``make test`` runs them alone and file by file, in two processes with a browser and servers of their own.
+    ``make test`` runs the page's tests alone, in two processes with a browser and servers of their own.
     """
     for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.xdist_group("page"))
+        if item.path.is_relative_to(HERE) and in_lab(item):
+            item.add_marker(pytest.mark.xdist_group("lab"))
+
+
+def in_lab(item: pytest.Item) -> bool:
+    """Whether a test is one in JupyterLab."""
+    chosen = getattr(item, "callspec", None)
+    return "lab_page" in getattr(item, "fixturenames", ()) or (
+        chosen is not None and chosen.params.get("each_home") == "lab"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -38,28 +39,61 @@ def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
     return met
 
 
+#: What is shown in the dashboard's place, by the name that an address asks for: ``?case=slow``.
+CASES = {
+    # A kernel that takes its time.
+    "slow": "import time\ntime.sleep(4)\ndisplay(ipywidgets.HTML('<p class=there>here</p>'))",
+    "there": "display(ipywidgets.HTML('<p class=there>here</p>'))",
+    # A model that no kernel has: Voilà's front end shows "Error displaying widget" in its place.
+    "missing": "display({'application/vnd.jupyter.widget-view+json':"
+    " {'model_id': 'none', 'version_major': 2}}, raw=True)",
+    "error": "raise RuntimeError('<b>the cat is away</b>')",
+    "path": "open('/no/such/file/of/mine')",
+    "press": "button = ipywidgets.Button(description='press')\nbutton.on_click(lambda _: 1 / 0)\ndisplay(button)",
+    "count": "button = ipywidgets.Button(description='0')\n"
+    "button.on_click(lambda _: setattr(button, 'description', str(int(button.description) + 1)))\ndisplay(button)",
+}
+
+CODE = f"""
+import os
+from urllib.parse import parse_qs
+
+import ipywidgets
+
+exec({CASES!r}[parse_qs(os.environ["QUERY_STRING"])["case"][0]])
+"""
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serves :data:`CASES`, with the dashboard's settings."""
+    folder = tmp_path_factory.mktemp("cases")
+    with serve_notebook(write_notebook(folder / "cases.ipynb", CODE), folder) as server:
+        yield server
+
+
 @pytest.fixture
-def serve_code(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Serves some code in place of the dashboard, with the same settings."""
-    running = []
+def serve_cases(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Serves them once more, for a test that needs a server of its own."""
+    with ExitStack() as running:
 
-    def serve(source: str, host: str = "127.0.0.1") -> Server:
-        manager = serve_notebook(write_notebook(tmp_path / "notebook.ipynb", source), tmp_path, host)
-        running.append(manager)
-        return manager.__enter__()
+        def serve(host: str = "127.0.0.1") -> Server:
+            notebook = write_notebook(tmp_path / "cases.ipynb", CODE)
+            return running.enter_context(serve_notebook(notebook, tmp_path, host))
 
-    yield serve
-    for manager in running:
-        manager.__exit__(None, None, None)
+        yield serve
+
+
+def kernel_of(page: Page) -> str:
+    """The id of the kernel behind a page."""
+    return str(page.evaluate("JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId"))
 
 
 # -- the page's own home ---------------------------------------------------------------------------------------------
 
 
-def test_shell_is_there_before_any_kernel(serve_code: Callable[..., Server], new_page: Callable[..., Page]) -> None:
-    # A kernel that takes its time: the shell must not wait for it.
-    server = serve_code("import ipywidgets, time\ntime.sleep(4)\nipywidgets.HTML('<p class=there>here</p>')")
-    page = new_page(server.url)
+def test_shell_is_there_before_any_kernel(cases: Server, new_page: Callable[..., Page]) -> None:
+    page = new_page(f"{cases.url}/?case=slow")
     shell = page.locator("#vx-shell")
     expect(shell).to_be_visible(timeout=4_000)
     expect(page.locator("#vx-progress-text")).to_have_text(text("shell.starting", "en"))
@@ -134,8 +168,7 @@ def test_no_icon_needs_a_font_that_may_be_missing(page: Page) -> None:
 
 def test_leaving_the_page_ends_its_kernel(voila: Server, open_page: Callable[..., Page]) -> None:
     page = open_page()
-    address = page.evaluate("JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId")
-    mine = voila.kernel(address)
+    mine = voila.kernel(kernel_of(page))
     assert mine is not None
     page.goto("about:blank")
     assert eventually(lambda: not mine.is_running() or mine.status() == psutil.STATUS_ZOMBIE)
@@ -166,25 +199,17 @@ def test_kernels_that_nobody_looks_at_are_given_up_but_not_those_kept_ready(tmp_
 
 
 def test_a_widget_that_never_comes_is_said_to_be_missing(
-    serve_code: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
+    cases: Server, new_page: Callable[..., Page], guard: Callable[[], Guard]
 ) -> None:
-    # A model that no kernel has: Voilà's front end shows "Error displaying widget" in its place.
-    server = serve_code(
-        "from IPython.display import display\n"
-        "display({'application/vnd.jupyter.widget-view+json': {'model_id': 'none', 'version_major': 2}}, raw=True)"
-    )
-    page = new_page(server.url)
+    page = new_page(f"{cases.url}/?case=missing")
     guard().allow("widget model not found")
     # It is waited for, as it may be on its way on a busy machine; then that is said.
     expect(page.get_by_role("alert")).to_contain_text(text("shell.not-shown", "en"), timeout=40_000)
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_error_of_a_cell_is_shown(
-    serve_code: Callable[..., Server], new_page: Callable[..., Page], language: str
-) -> None:
-    server = serve_code("raise RuntimeError('<b>the cat is away</b>')")
-    page = new_page(f"{server.url}/?lang={language}")
+def test_error_of_a_cell_is_shown(cases: Server, new_page: Callable[..., Page], language: str) -> None:
+    page = new_page(f"{cases.url}/?case=error&lang={language}")
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text(text("shell.cell-error", language), timeout=30_000)
     # What an error says is text, never HTML.
@@ -195,22 +220,16 @@ def test_error_of_a_cell_is_shown(
 
 
 def test_a_room_is_told_of_an_error_without_this_machines_paths(
-    serve_code: Callable[..., Server], new_page: Callable[..., Page]
+    serve_cases: Callable[..., Server], new_page: Callable[..., Page]
 ) -> None:
-    server = serve_code("open('/no/such/file/of/mine')", host="0.0.0.0")
-    page = new_page(server.url)
+    page = new_page(f"{serve_cases('0.0.0.0').url}/?case=path")
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("FileNotFoundError", timeout=30_000)
     assert "/no/such" not in page.content()
 
 
-def test_error_after_a_click_is_shown(
-    serve_code: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
-) -> None:
-    server = serve_code(
-        "import ipywidgets\nbutton = ipywidgets.Button(description='press')\nbutton.on_click(lambda _: 1 / 0)\nbutton"
-    )
-    page = new_page(server.url)
+def test_error_after_a_click_is_shown(cases: Server, new_page: Callable[..., Page], guard: Callable[[], Guard]) -> None:
+    page = new_page(f"{cases.url}/?case=press")
     guard().allow("ZeroDivisionError")
     page.get_by_role("button", name="press").click(timeout=30_000)
     alert = page.get_by_role("alert")
@@ -220,11 +239,11 @@ def test_error_after_a_click_is_shown(
     expect(alert).to_be_hidden()
 
 
-def test_a_kernel_that_died_is_said_in_words(serve_code: Callable[..., Server], new_page: Callable[..., Page]) -> None:
-    server = serve_code("import ipywidgets\nipywidgets.HTML('<p class=there>here</p>')")
-    page = new_page(f"{server.url}/?lang=ja")
+def test_a_kernel_that_died_is_said_in_words(cases: Server, new_page: Callable[..., Page]) -> None:
+    page = new_page(f"{cases.url}/?case=there&lang=ja")
     expect(page.locator(".there")).to_be_visible(timeout=30_000)
-    (kernel,) = server.kernels()
+    kernel = cases.kernel(kernel_of(page))
+    assert kernel is not None
     kernel.kill()
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text(text("shell.lost-kernel", "ja"), timeout=30_000)
@@ -234,14 +253,10 @@ def test_a_kernel_that_died_is_said_in_words(serve_code: Callable[..., Server], 
 
 
 def test_a_connection_that_breaks_off_is_said_and_comes_back(
-    serve_code: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
+    cases: Server, new_page: Callable[..., Page], guard: Callable[[], Guard]
 ) -> None:
-    server = serve_code(
-        "import ipywidgets\nbutton = ipywidgets.Button(description='0')\n"
-        "button.on_click(lambda _: setattr(button, 'description', str(int(button.description) + 1)))\nbutton"
-    )
-    wire = Wire(int(server.url.rsplit(":", 1)[1]))
-    page = new_page(wire.url)
+    wire = Wire(int(cases.url.rsplit(":", 1)[1]))
+    page = new_page(f"{wire.url}/?case=count")
     guard().allow("console error")
     button = page.locator("#vx-cells button")
     expect(button).to_have_text("0", timeout=30_000)
@@ -257,22 +272,22 @@ def test_a_connection_that_breaks_off_is_said_and_comes_back(
 
 
 def test_a_server_that_stopped_is_said_in_words(
-    serve_code: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
+    serve_cases: Callable[..., Server], new_page: Callable[..., Page], guard: Callable[[], Guard]
 ) -> None:
-    server = serve_code("import ipywidgets\nipywidgets.IntText(description='number')")
-    page = new_page(server.url)
+    server = serve_cases()
+    page = new_page(f"{server.url}/?case=count")
     guard().allow("console error")
     guard().allow("page error: Failed to fetch|page error: NetworkError")
-    expect(page.get_by_role("spinbutton")).to_be_visible(timeout=30_000)
+    expect(page.locator("#vx-cells button")).to_be_visible(timeout=30_000)
     server.stop()
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text(text("shell.lost-server", "en"), timeout=60_000)
     expect(alert.get_by_role("button", name=text("shell.reload", "en"))).to_be_visible()
 
 
-def test_server_ends_with_its_kernels(serve_code: Callable[..., Server], new_page: Callable[..., Page]) -> None:
-    server = serve_code("import ipywidgets\nipywidgets.HTML('<p class=there>here</p>')")
-    page = new_page(server.url)
+def test_server_ends_with_its_kernels(serve_cases: Callable[..., Server], new_page: Callable[..., Page]) -> None:
+    server = serve_cases()
+    page = new_page(f"{server.url}/?case=there")
     expect(page.locator(".there")).to_be_visible(timeout=30_000)
     started = server.kernels()
     page.goto("about:blank")
