@@ -249,15 +249,17 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _download(options: argparse.Namespace) -> int:
-    from explorer import hub
+    from explorer.catalog import known_model
+    from explorer.models import find_weights
 
     language = options.lang
     for name in options.names:
-        if hub.cached(name) is not None:
-            print(text("models.download-already", language, name=name))
+        known = known_model(name)
+        if known is not None and known.bundled:
+            print(text("models.download-bundled", language, name=name))
             continue
-        hub.fetch(name, _progress(name, language))
-        print(text("models.download-ready", language, name=name))
+        found = find_weights(name, progress=_progress(name, language))
+        print(text(f"models.download-{'ready' if found.downloaded else 'already'}", language, name=name))
     return 0
 
 

@@ -266,9 +266,17 @@ class ExplorerState(traitlets.HasTraits):
         )
 
     def cancel(self) -> None:
-        """Stop what is being computed; the inputs return to what is shown."""
+        """Stop what is being computed; the inputs return to what is shown, or to the bundled model if nothing is."""
         self._tracer.cancel()
-        self._return()
+        if self.trace is None:
+            self.start_over()
+        else:
+            self._return()
+
+    def start_over(self) -> None:
+        """Ask for the bundled model's own run: a page that asked for another at once is not left empty without it."""
+        self._settle(model="bundled", random_weights=False, patch_size=0, image_size=0, intervention=None)
+        self.request()
 
     def dismiss(self) -> None:
         """The error was read."""

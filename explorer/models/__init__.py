@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from explorer.labels import Labels
 
-__all__ = ["ExplorerModel", "load_model", "wrap_model"]
+__all__ = ["ExplorerModel", "FoundWeights", "find_weights", "load_model", "wrap_model"]
 
 #: What ``bundled`` stands for.
 BUNDLED = "flexi"
@@ -149,10 +149,55 @@ def load_model(
     folder = _folder(asked)
     if folder is not None:
         return _load_folder(folder, asked, pretrained)
-    timm_name, config = timm_config(asked)
     if not pretrained:
+        timm_name, config = timm_config(asked)
         return wrap_model(build_random(config, timm_name), timm_name, random_weights=True)
-    # Refused before anything is downloaded.
+    found = find_weights(asked, progress=progress, cancelled=cancelled)
+    return _load_folder(found.folder, found.name, pretrained)
+
+
+class FoundWeights(NamedTuple):
+    """Weights of a model of timm's on this machine.
+
+    Attributes
+    ----------
+    name : str
+        The name that the Hub has for it.
+    folder : Path
+    downloaded : bool
+        Whether they came just now.
+    """
+
+    name: str
+    folder: Path
+    downloaded: bool
+
+
+def find_weights(
+    name: str,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> FoundWeights:
+    """The pretrained weights of a model of timm's, downloaded if they are not there; of one that can be explored.
+
+    Parameters
+    ----------
+    name : str
+        timm's.
+    progress, cancelled : callable, optional
+        As for :func:`load_model`.
+
+    Returns
+    -------
+    FoundWeights
+
+    Raises
+    ------
+    ExplorerError
+        As :func:`load_model`; whatever cannot be explored is refused before anything is downloaded.
+    """
+    timm_name, config = timm_config(name)
     empty = build_empty(config, timm_name)
     described: Any = empty.pretrained_cfg
     if described.get("architecture") not in (None, config.architecture):
@@ -166,9 +211,10 @@ def load_model(
         if error.code == "model-no-weights":
             _check_untrained(empty, timm_name)
         raise
-    if found is None:
-        found = hub.fetch(timm_name, progress or (lambda done, total: None), cancelled or (lambda: False))
-    return _load_folder(found, timm_name, pretrained)
+    if found is not None:
+        return FoundWeights(timm_name, found, downloaded=False)
+    found = hub.fetch(timm_name, progress or (lambda done, total: None), cancelled or (lambda: False))
+    return FoundWeights(timm_name, found, downloaded=True)
 
 
 def wrap_model(model: VisionTransformer, name: str = "", *, random_weights: bool = False) -> ExplorerModel:

@@ -61,6 +61,7 @@ class ControlBar(W.VBox):
         self._picture.on_picture(self._open_picture)
         self._picture.on_sample(self._open_sample)
         self._picture.on_error(state.report)
+        self._picture.observe(lambda _: self._show_status(), names="busy")
         self._model = Choice(kind="menu")
         self._patch_size = Choice(kind="segments")
         self._image_size = Choice(kind="menu")
@@ -191,10 +192,10 @@ class ControlBar(W.VBox):
         if "picture" in changes:
             self._picture.show_current(state.picture)
         if not changes.isdisjoint({"progress", "trace", "language"}):
-            self._status.value = status_html(state)
+            self._show_status()
             # Only what takes long can be cancelled: a button that flashes up with every click would move the page.
             downloading = state.progress is not None and state.progress.phase == "downloading"
-            self._cancel.layout.display = "" if downloading and state.trace is not None else "none"
+            self._cancel.layout.display = "" if downloading else "none"
         if not changes.isdisjoint({"error", "language"}):
             self._show_error()
         if "trace" in changes and state.trace is not None and state.model == self._name.value.strip():
@@ -210,6 +211,9 @@ class ControlBar(W.VBox):
             self._show_sizes()
             self._facts.value = facts_html(state)
             self.show_notices()
+
+    def _show_status(self) -> None:
+        self._status.value = status_html(self.state, opening=self._picture.busy)
 
     def show_notices(self) -> None:
         """Say what one should know of the answers, and of the link that opened the page."""

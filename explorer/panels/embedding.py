@@ -250,8 +250,10 @@ class EmbeddingPanel(StagePanel):
             ("sum-bias", product.bias, {}),
         ):
             name = "vx-total" if key == "sum-total" else "vx-part"
+            # To as many places as the result: whoever adds them up finds it.
             rows.append(
-                f"<tr class='{name}'><td colspan='4'>{escape(say(key, **values))}</td><td>{signed(value, 4)}</td></tr>"
+                f"<tr class='{name}'><td colspan='3'>{escape(say(key, **values))}</td>"
+                f"<td colspan='2'>{signed(value, 8)}</td></tr>"
             )
         for key, shown in (
             ("sum-result", signed(product.result, 8)),

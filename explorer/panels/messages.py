@@ -15,9 +15,18 @@ from explorer.tracer import Progress
 __all__ = ["changes_text", "error_html", "facts_html", "notices", "status_html"]
 
 
-def status_html(state: ExplorerState) -> str:
-    """What is being computed, or the word *ready*."""
+def status_html(state: ExplorerState, *, opening: bool = False) -> str:
+    """What is being computed, or the word *ready*.
+
+    Parameters
+    ----------
+    state : ExplorerState
+    opening : bool
+        Whether a picture is being received or opened, of which the state knows nothing yet.
+    """
     progress, language = state.progress, state.language
+    if progress is None and opening:
+        return _status("vx-busy", text("page.opening", language))
     if progress is None and state.trace is not None:
         # Until the browser has drawn the first stage, the style sheet shows the other word.
         return (

@@ -148,11 +148,7 @@ class PageLink:
         if self._wanted is None or state.trace is not None or state.failed is None or self._error is not None:
             return
         self._error = error
-        with state.batch():
-            state.model = "bundled"
-            state.patch_size = state.image_size = 0
-        # While the state tells of a failure, changes alone ask for nothing.
-        state.request()
+        state.start_over()
 
     def _say(self) -> None:
         keys = {"label": "button"} | {key: key for key in ("hint", "copied", "line", "own", "own-model", "own-both")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 
 from explorer.errors import ExplorerError
 
-__all__ = ["CHECKPOINT", "load_checkpoint", "read_facts", "save_checkpoint"]
+__all__ = ["CHECKPOINT", "load_checkpoint", "make_folder", "read_facts", "save_checkpoint"]
 
 #: Name of the checkpoint in a run's folder.
 CHECKPOINT = "checkpoint.safetensors"
@@ -96,6 +97,23 @@ def load_checkpoint(
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise ExplorerError("training-checkpoint", path=str(path), problem=str(error)) from error
     return facts
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a run or of a model, where there is none.
+
+    Raises
+    ------
+    ExplorerError
+        ``training-folder`` if it cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Whether one may write there is better known before hours of training than after.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ExplorerError("training-folder", path=str(folder), problem=str(error.strerror)) from error
 
 
 def read_facts(run: Path) -> dict[str, Any]:

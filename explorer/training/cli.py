@@ -192,7 +192,10 @@ def _model_folder(name: str) -> Path:
 def _device(args: argparse.Namespace) -> torch.device:
     import torch
 
-    if args.threads:
+    if args.threads is not None:
+        if args.threads < 1:
+            problem = Phrase("training.problem.value", name="--threads", value=str(args.threads))
+            raise ExplorerError("training-settings", problem=problem)
         torch.set_num_threads(args.threads)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 

@@ -6,6 +6,7 @@ memory, because decoding them anew at every epoch would cost more than a step wi
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -158,7 +159,7 @@ def _load_folder(source: Path, image_size: int, cache: Path) -> PictureSet:
         sorted(
             path
             for path in folder.rglob("*")
-            if path.suffix.lower() in _PICTURE_ENDINGS and not path.name.startswith(".")
+            if path.suffix.lower() in _PICTURE_ENDINGS and not path.name.startswith(".") and not path.is_dir()
         )
         for folder in folders
     ]
@@ -171,9 +172,12 @@ def _load_folder(source: Path, image_size: int, cache: Path) -> PictureSet:
         raise ExplorerError("training-data-one-class", path=str(source))
     paths = [path for group in members for path in group]
     labels = np.repeat(np.arange(len(folders)), [len(group) for group in members]).astype(np.int64)
-    facts = [(str(path.relative_to(source)), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    try:
+        facts = [(str(path.relative_to(source)), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    except OSError as error:  # a link to what is not there
+        raise ExplorerError("training-data-picture", path=str(error.filename), problem=str(error.strerror)) from error
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-    pictures = ((str(path), path.read_bytes()) for path in paths)
+    pictures = ((str(path), _read(path)) for path in paths)
     pixels = _decoded(pictures, len(paths), image_size, cache, key)
     # A tab or a line end in a folder's name would be another column or row of labels.tsv.
     names = [" ".join(folder.name.split()) for folder in folders]
@@ -183,7 +187,8 @@ def _load_folder(source: Path, image_size: int, cache: Path) -> PictureSet:
 def _decoded(pictures: Iterable[tuple[str, bytes]], count: int, image_size: int, cache: Path, key: str) -> np.ndarray:
     target = cache / f"{key[:16]}-{image_size}.npy"
     shape = (count, image_size, image_size, 3)
-    if target.is_file():
+    # One that was cut off by a full disk is made anew.
+    with contextlib.suppress(OSError, EOFError, ValueError):
         pixels: np.ndarray = np.load(target, mmap_mode="r")
         if pixels.shape == shape and pixels.dtype == np.uint8:
             return pixels
@@ -202,11 +207,21 @@ def _decoded(pictures: Iterable[tuple[str, bytes]], count: int, image_size: int,
     return loaded
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ExplorerError("training-data-picture", path=str(path), problem=str(error.strerror)) from error
+
+
 def _square(name: str, content: bytes, image_size: int) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content)) as opened:
             picture = ImageOps.exif_transpose(opened).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError as error:
+        problem = Phrase("training.problem.no-picture")
+        raise ExplorerError("training-data-picture", path=name, problem=problem) from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ExplorerError("training-data-picture", path=name, problem=str(error)) from error
     if picture.size != (image_size, image_size):
         picture = ImageOps.fit(picture, (image_size, image_size), Image.Resampling.BICUBIC)

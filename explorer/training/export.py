@@ -15,11 +15,11 @@ from safetensors.torch import save_file
 
 from explorer.errors import ExplorerError, Phrase
 from explorer.training.card import model_card
-from explorer.training.checkpoint import CHECKPOINT, load_checkpoint, read_facts
+from explorer.training.checkpoint import CHECKPOINT, load_checkpoint, make_folder, read_facts
 from explorer.training.data import ClassName, PictureSet, read_labels, split_pictures, write_labels
 from explorer.training.evaluation import Accuracy, measure
 from explorer.training.flexible import ARCHITECTURE, VisionTransformer, build_model, model_arguments, position_table
-from explorer.training.settings import POSITIONS, TrainSettings
+from explorer.training.settings import POSITIONS, TrainSettings, read_settings
 from explorer.training.timm_parts import create_model
 
 __all__ = [
@@ -97,11 +97,11 @@ def export_model(run: Path, folder: Path, mean_with: Sequence[Path] = ()) -> dic
     Raises
     ------
     ExplorerError
-        ``training-no-checkpoint`` where nothing was trained yet; ``training-model`` for a model to take the mean with
-        that is none, or of another shape.
+        ``training-no-checkpoint`` where nothing was trained yet; ``training-folder`` where ``folder`` cannot be written
+        to; ``training-model`` for a model to take the mean with that is none, or of another shape.
     """
-    classes = read_labels(run / "labels.tsv")
     settings = TrainSettings.from_values(read_facts(run)["settings"])
+    classes = read_labels(run / "labels.tsv")
     if settings.network != "vit":
         raise ExplorerError("training-settings", problem=Phrase("training.problem.no-vit", name=settings.network))
     model, average = build_model(settings, len(classes)), build_model(settings, len(classes))
@@ -112,7 +112,7 @@ def export_model(run: Path, folder: Path, mean_with: Sequence[Path] = ()) -> dic
         weights = _mean([weights, other.state_dict()], mean_with[-1])
         facts["mean_with_earlier"] = True
     weights = {name: tensor.half().contiguous() for name, tensor in weights.items()}
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     unfinished = folder / "model.safetensors.part"
     save_file(weights, unfinished, metadata={"format": "pt"})
     write_labels(folder / "labels.tsv", classes)
@@ -184,10 +184,17 @@ def load_folder(folder: Path) -> LoadedModel:
             position=position if position in POSITIONS else "learned",
             mean=tuple(pretrained["mean"]),
             std=tuple(pretrained["std"]),
+            validation_per_class=_held_back(folder),
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ExplorerError("training-model", path=str(folder), problem=str(error)) from error
     return LoadedModel(model, settings, read_labels(folder / "labels.tsv"))
+
+
+def _held_back(folder: Path) -> int:
+    """How many pictures of each class a model was never trained on; where nobody wrote it down, as many as usual."""
+    kept = folder / SETTINGS_NAME
+    return read_settings(kept).validation_per_class if kept.is_file() else TrainSettings().validation_per_class
 
 
 def course_of(folder: Path) -> dict[str, Any] | None:

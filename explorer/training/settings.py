@@ -187,6 +187,11 @@ class TrainSettings:
             raise ExplorerError("training-settings", problem=problem)
 
     def _problem(self) -> Phrase | None:
+        for name in ("image_size", "patch_size", "embed_dim", "depth", "num_heads", "validation_per_class"):
+            if getattr(self, name) < 1:
+                return Phrase("training.problem.value", name=name, value=str(getattr(self, name)))
+        if not 0.0 < self.crop_scale <= 1.0:
+            return Phrase("training.problem.value", name="crop_scale", value=str(self.crop_scale))
         sizes = {patch for stage in self.stages for patch in stage.patches}
         if not self.stages or not sizes:
             return Phrase("training.problem.no-patch-size")

@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from explorer.errors import ExplorerError, Phrase
 from explorer.training.augment import augment_batch, normalise_batch
-from explorer.training.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
-from explorer.training.data import PictureSet, split_pictures, write_labels
+from explorer.training.checkpoint import CHECKPOINT, load_checkpoint, make_folder, save_checkpoint
+from explorer.training.data import PictureSet, read_labels, split_pictures, write_labels
 from explorer.training.evaluation import Accuracy, measure
 from explorer.training.flexible import VisionTransformer
 from explorer.training.lines import report_line, validation_line
@@ -119,8 +119,9 @@ class Trainer:
         )
         self.erase = RandomErasing(settings.erase_probability, mode="pixel", device=str(device))
         self.loss = SoftTargetCrossEntropy()
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         if (folder / CHECKPOINT).is_file():
+            self._check_classes()
             self._resume()
         (folder / "settings.json").write_text(settings.to_json(), "utf-8")
         write_labels(folder / "labels.tsv", pictures.classes)
@@ -321,6 +322,13 @@ class Trainer:
             self._order = np.random.default_rng((self.settings.seed, epoch)).permutation(train)
             self._order_epoch = epoch
         return self._order[position : position + count]
+
+    def _check_classes(self) -> None:
+        """Refuse to go on with pictures of other classes: the weights would bear their names."""
+        kept = read_labels(self.folder / "labels.tsv")
+        if [name.wordnet_id for name in kept] != [name.wordnet_id for name in self.pictures.classes]:
+            problem = Phrase("training.problem.other-classes")
+            raise ExplorerError("training-checkpoint", path=str(self.folder / CHECKPOINT), problem=problem)
 
     def _resume(self) -> None:
         facts = load_checkpoint(self.folder / CHECKPOINT, self.model, self.average.module, self.optimizer)

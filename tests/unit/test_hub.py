@@ -85,6 +85,20 @@ def test_commands(standin: StandinHub, cache: Path, capsys: pytest.CaptureFixtur
     assert "already" in said
     assert main(["models", "--lang", "en"]) == 0
     assert f"{NAME}  [downloaded]" in capsys.readouterr().out
+    assert main(["download", "flexi", "bundled", "--lang", "en"]) == 0
+    assert capsys.readouterr().out.count("comes with ViT Explorer") == 2
+
+
+@pytest.mark.parametrize("name", ["vit_pwee_patch16_reg1_gap_256.sbb_in1k", "vit_base_patch16_rpn_224.sw_in1k"])
+def test_command_downloads_nothing_that_cannot_be_explored(
+    standin: StandinHub, cache: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    from explorer.cli import main
+
+    standin.repos[f"timm/{name}"] = Repo(small_vit())
+    assert main(["download", name, "--lang", "en"]) == 2
+    assert "not those of the slides" in capsys.readouterr().err
+    assert standin.requests == []
 
 
 def test_slow_download_is_cancelled_at_once(standin: StandinHub, cache: Path) -> None:

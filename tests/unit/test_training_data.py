@@ -103,6 +103,29 @@ def test_unreadable_picture_is_named_and_leaves_no_cache(tmp_path: Path) -> None
     assert error.code == "training-data-picture"
     assert "broken.jpg" in str(error)
     assert not list((tmp_path / "cache").iterdir())
+    (source / "colour1" / "broken.jpg").write_bytes(b"no picture")
+    assert "broken.jpg” cannot be read (it is no picture of a known format)" in str(failure(source, tmp_path / "cache"))
+
+
+def test_a_link_to_nothing_is_named_and_a_folder_named_like_a_picture_is_none(tmp_path: Path) -> None:
+    source = write_folders(tmp_path / "own")
+    (source / "colour1" / "album.jpg").mkdir()
+    count = len(load_pictures(source, 16, tmp_path / "cache").labels)
+    assert count == len([path for path in source.rglob("*") if path.is_file()])
+    (source / "colour1" / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    error = failure(source, tmp_path / "cache")
+    assert error.code == "training-data-picture"
+    assert "gone.jpg" in str(error)
+
+
+def test_decoded_pictures_that_were_cut_off_are_decoded_again(tmp_path: Path) -> None:
+    source = write_folders(tmp_path / "own")
+    pixels = load_pictures(source, 16, tmp_path / "cache").pixels.copy()
+    (kept,) = (tmp_path / "cache").iterdir()
+    for length in (0, 100, kept.stat().st_size - 1):
+        whole = kept.read_bytes()
+        kept.write_bytes(whole[:length])
+        assert np.array_equal(load_pictures(source, 16, tmp_path / "cache").pixels, pixels)
 
 
 @pytest.mark.parametrize("damage", ["cut", "offsets", "labels", "pickle", "no-classes"])

@@ -172,6 +172,11 @@ def test_presets_survive_their_own_file(name: str, tmp_path: Path) -> None:
         {"batch_sizes": {"8": float("inf")}},
         {"epochs": float("nan")},
         {"mix_probability": -0.1},
+        {"depth": -1},
+        {"image_size": 0},
+        {"embed_dim": 0},
+        {"crop_scale": -1.0},
+        {"validation_per_class": 0},
     ],
 )
 def test_settings_that_cannot_work_are_refused(values: dict[str, object]) -> None:

@@ -142,6 +142,34 @@ def test_another_models_checkpoint_is_refused(tmp_path: Path, loaded: PictureSet
     assert caught.value.code == "training-checkpoint"
 
 
+def test_a_run_does_not_go_on_with_pictures_of_other_classes(tmp_path: Path, loaded: PictureSet) -> None:
+    trainer(tmp_path, loaded).run(until_step=1)
+    kept = (tmp_path / "labels.tsv").read_text("utf-8")
+    renamed = tuple(replace(name, wordnet_id=f"{name.wordnet_id}x") for name in loaded.classes)
+    with pytest.raises(ExplorerError) as caught:
+        trainer(tmp_path, replace(loaded, classes=renamed))
+    assert caught.value.code == "training-checkpoint"
+    assert "other classes" in str(caught.value)
+    assert (tmp_path / "labels.tsv").read_text("utf-8") == kept
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_before_training(tmp_path: Path, loaded: PictureSet) -> None:
+    (tmp_path / "file").write_text("no folder", "utf-8")
+    with pytest.raises(ExplorerError) as caught:
+        trainer(tmp_path / "file" / "run", loaded)
+    assert caught.value.code == "training-folder"
+
+
+def test_an_exported_model_is_measured_on_what_it_was_not_trained_on(
+    finished: Trainer, loaded: PictureSet, tmp_path: Path
+) -> None:
+    export_model(finished.folder, tmp_path)
+    model = load_folder(tmp_path)
+    assert model.settings.validation_per_class == TINY.validation_per_class
+    (found,) = evaluate_model(model, loaded, [8], device=CPU).values()
+    assert found.count == len(finished.split.validation)
+
+
 def test_too_few_pictures(tmp_path: Path) -> None:
     few = PictureSet(np.zeros((1, 16, 16, 3), np.uint8), np.zeros(1, np.int64), ())
     with pytest.raises(ExplorerError) as caught:
@@ -376,10 +404,12 @@ def test_a_folder_with_a_pickle_is_never_opened(finished: Trainer, tmp_path: Pat
 
 
 def test_a_run_without_a_checkpoint_cannot_be_exported(finished: Trainer, tmp_path: Path) -> None:
-    (tmp_path / "labels.tsv").write_text((finished.folder / "labels.tsv").read_text("utf-8"), "utf-8")
-    with pytest.raises(ExplorerError) as caught:
-        export_model(tmp_path, tmp_path / "out")
-    assert caught.value.code == "training-no-checkpoint"
+    for labels in (False, True):
+        if labels:
+            (tmp_path / "labels.tsv").write_text((finished.folder / "labels.tsv").read_text("utf-8"), "utf-8")
+        with pytest.raises(ExplorerError) as caught:
+            export_model(tmp_path, tmp_path / "out")
+        assert caught.value.code == "training-no-checkpoint"
 
 
 def test_the_log_tells_the_course(finished: Trainer) -> None:

@@ -120,6 +120,7 @@ def test_training_and_evaluation_speak_japanese(
         (["train", "flexi", "data", "--set", "depth"], ["depth"]),
         (["train", "flexi", "data", "--set", "epochs=many"], ["many"]),
         (["train", "missing.toml", "data"], ["missing.toml"]),
+        (["train", "flexi", "--export", "out", "--threads", "-1"], ["--threads", "-1"]),
     ],
 )
 def test_a_command_line_that_cannot_be_is_refused_in_japanese(

@@ -185,6 +185,34 @@ def test_a_download_says_how_far_it_is_and_is_cancelled() -> None:
     state.close()
 
 
+def test_a_download_that_a_link_asked_for_is_cancelled_for_the_bundled_model() -> None:
+    answerer = Slow(Progress(phase="downloading", done=1_000_000, total=22_000_000))
+    answerer.waits = True
+    state = ExplorerState(answerer=answerer, deliver=lambda call: call(), picture=open_sample("chelsea"), model="tall")
+    assert answerer.under_way.wait(10)
+    bar = bar_of(state)
+    assert bar._cancel.layout.display == ""
+    answerer.waits = False
+    bar._cancel.click()
+    assert answerer.stopped.wait(10)
+    assert state.wait(10)
+    assert (state.model, state.error) == ("bundled", None)
+    assert state.trace is not None
+    assert "ready" in bar._status.value
+    assert bar._cancel.layout.display == "none"
+
+
+def test_while_a_picture_is_opened_the_page_is_not_ready(bar: ControlBar, state: ExplorerState) -> None:
+    assert "ready" in bar._status.value
+    bar._picture.busy = True
+    assert "opening the picture" in bar._status.value
+    assert "ready" not in bar._status.value
+    state.language = "ja"
+    assert "画像を開いています" in bar._status.value
+    bar._picture.busy = False
+    assert "準備完了" in bar._status.value
+
+
 def test_a_download_of_unknown_size_says_so_and_the_menu_returns_to_what_is_shown() -> None:
     state, answerer = slow_state(Progress(phase="downloading"))
     bar = bar_of(state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from html import unescape
@@ -86,9 +87,17 @@ def test_the_sum_ends_in_the_models_own_number(panel: EmbeddingPanel, state: Exp
         signed(model, 8),
         signed(exact, 8),
         difference(exact - model),
-        signed(trace.arrays.embed_bias[21], 4),
+        signed(trace.arrays.embed_bias[21], 8),
     ):
         assert words in panel._sum.value
+    # Sum and bias add up to the result as they are printed.
+    printed = {
+        name: float(number.replace("−", "-"))
+        for name, number in re.findall(
+            r"<tr class='vx-(total|sum-result)'>.*?<td colspan='2'>(.*?)</td>", panel._sum.value
+        )
+    }
+    assert printed["total"] + float(trace.arrays.embed_bias[21]) == pytest.approx(printed["sum-result"], abs=2e-8)
 
 
 def test_cls_does_not_come_from_pixels(panel: EmbeddingPanel, state: ExplorerState) -> None:
