@@ -90,8 +90,9 @@ def shell_html(language: str, frontend_url: str = "") -> str:
         "starting": escape(text("shell.starting", language)),
         "noscript": escape(text("shell.no-script", language)),
         "nav": "".join(
-            f'<span class="vx-nav-link"><span class="vx-nav-number">{number}</span><span>{name}</span></span>'
-            for number, _, name, _ in _stages(language)
+            f'<span class="vx-nav-link"><span class="vx-nav-number">{number}</span>'
+            f"<span>{escape(text(f'page.nav-{stage}', language))}</span></span>"
+            for number, stage, _, _ in _stages(language)
         ),
         "stages": "".join(
             f'<div class="vx-stage vx-stage-waiting" data-stage="{stage}"><div class="vx-stage-head"><h2>'

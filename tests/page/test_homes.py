@@ -100,6 +100,8 @@ def test_shell_is_there_before_any_kernel(cases: Server, new_page: Callable[...,
     for stage in STAGES:
         if f"{stage}.name" in catalogue("en"):
             expect(shell.locator(f"[data-stage={stage}] h2")).to_contain_text(text(f"{stage}.name", "en"))
+            # The contents are the dashboard's own, in its short words.
+            expect(shell.locator(".vx-nav-link", has_text=text(f"page.nav-{stage}", "en")).first).to_be_visible()
     assert page.evaluate("performance.getEntriesByType('navigation')[0].responseStart") < 3000
     expect(page.locator(".there")).to_be_visible(timeout=30_000)
     expect(shell).to_have_count(0)
