@@ -183,15 +183,20 @@ def _dropping(settings: TrainSettings) -> str:
 
 def _teaching(facts: dict[str, Any], settings: TrainSettings) -> list[str]:
     """What it learned from besides the labels."""
-    kinds = [TrainSettings.from_values(teacher["settings"]).network for teacher in facts.get("teachers", ())]
-    if not kinds:
+    teachers = facts.get("teachers", ())
+    if not teachers:
         return []
-    named = {"vit": "a ViT", "resnet": "a small convolutional network (the preset `teacher`)"}
+    named = {"vit": "a ViT", "resnet": "a small convolutional network (after the preset `teacher`)"}
+    told = [
+        f"{named[TrainSettings.from_values(teacher['settings']).network]} that had seen {teacher['seen']:,} pictures "
+        f"in {teacher['elapsed'] / 3600:.2f} hours"
+        for teacher in teachers
+    ]
     share, heat = 100 * settings.teacher_share, settings.teacher_temperature
     return [
         f"It learned from labels and from what other networks said to the same crops ({share:.0f} % of the loss, "
-        f"temperature {heat:g}): {' and '.join(named[kind] for kind in kinds)}, trained on the same pictures by "
-        "`vit-explorer train`, and named with `--teacher`."
+        f"temperature {heat:g}): {' and '.join(told)}, trained on the same pictures by `vit-explorer train`, and named "
+        "with `--teacher`. Their settings are in `training.json`, under `teachers`."
     ]
 
 
@@ -248,12 +253,14 @@ def _hardest(results: dict[int, Accuracy], settings: TrainSettings, classes: Seq
 
 def _command(facts: dict[str, Any], settings: TrainSettings) -> str:
     """How to train such a model."""
+    teacher = " --teacher" + " TEACHER" * len(facts["teachers"]) if facts.get("teachers") else ""
     if not facts.get("earlier"):
         return (
-            f"`vit-explorer train settings.json DATA`, with the `settings.json` of this folder; seed {settings.seed}."
+            f"`vit-explorer train settings.json DATA{teacher}`, with the `settings.json` of this folder; seed "
+            f"{settings.seed}."
         )
     return (
-        "The last of several runs: `vit-explorer train settings.json DATA --start-from BEFORE …`, with the "
+        f"The last of several runs: `vit-explorer train settings.json DATA --start-from BEFORE …{teacher}`, with the "
         f"`settings.json` of this folder and the models that earlier runs gave; seed {settings.seed}. What follows is "
         "this run's."
     )
@@ -266,10 +273,11 @@ def _runs(facts: dict[str, Any], settings: TrainSettings) -> str:
         return ""
     own = {name: facts[name] for name in ("seen", "elapsed")}
     own |= {"settings": json.loads(settings.to_json()), "start": before.get("averaged", 1)}
+    own["teachers"] = len(facts.get("teachers", ()))
     runs = [*before.get("runs", []), own]
     lines = [
-        "| run | started from | pictures | hours | peak rate | crops from | mixed |",
-        "| ---: | --- | ---: | ---: | ---: | ---: | --- |",
+        "| run | started from | teachers | pictures | hours | peak rate | crops from | mixed |",
+        "| ---: | --- | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for number, run in enumerate(runs, 1):
         recipe = TrainSettings.from_values(run["settings"])
@@ -280,6 +288,7 @@ def _runs(facts: dict[str, Any], settings: TrainSettings) -> str:
         cells = (
             f"{number}",
             start,
+            f"{run.get('teachers', 0)}",
             f"{run['seen']:,}",
             f"{run['elapsed'] / 3600:.2f}",
             f"{recipe.learning_rate:g}",

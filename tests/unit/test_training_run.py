@@ -343,8 +343,9 @@ def test_a_card_tells_of_the_runs_before(finished: Trainer, loaded: PictureSet, 
     text = (third / "README.md").read_text("utf-8")
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if re.match(r"\| \d+ \| ", line)]
     assert [row[1] for row in rows] == ["random weights", "the run before", "the run before"]
-    assert [row[2] for row in rows] == [f"{each:,}" for each in seen]
-    assert [row[4] for row in rows] == [f"{TINY.learning_rate:g}", "0.01", "0.02"]
+    assert [row[2] for row in rows] == ["0", "0", "0"]
+    assert [row[3] for row in rows] == [f"{each:,}" for each in seen]
+    assert [row[5] for row in rows] == [f"{TINY.learning_rate:g}", "0.01", "0.02"]
     card = " ".join(text.split())
     assert f" hours and {sum(seen):,} pictures." in card
     assert "--start-from" in card

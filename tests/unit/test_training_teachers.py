@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate
 from explorer.errors import ExplorerError
 from explorer.training.augment import normalise_batch
 from explorer.training.card import model_card
+from explorer.training.checkpoint import read_facts
 from explorer.training.data import PictureSet, load_pictures
 from explorer.training.export import course_of, evaluate_model, export_model, load_folder
 from explorer.training.optimize import build_optimizer
@@ -140,9 +141,13 @@ def test_what_it_learned_from_is_kept_and_asked_for_again(taught: Path, pictures
     facts = export_model(run, exported)
     results = evaluate_model(load_folder(exported), pictures, (8,), device=CPU)
     card = model_card(facts, results, parameters=1, classes=pictures.classes, where="a test")
-    assert "a small convolutional network (the preset `teacher`), trained on the same pictures" in " ".join(
-        card.split()
+    told = " ".join(card.split())
+    facts = read_facts(taught)
+    assert (
+        "a small convolutional network (after the preset `teacher`) that had seen "
+        f"{facts['seen']:,} pictures in {facts['elapsed'] / 3600:.2f} hours, trained on the same pictures" in told
     )
+    assert "`vit-explorer train settings.json DATA --teacher TEACHER`" in told
     assert max(map(len, card.splitlines())) <= 120
     course = course_of(exported)
     assert course is not None
