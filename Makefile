@@ -70,11 +70,11 @@ debian-browser:
 	  export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; \
 	  apt-get install -y -qq chromium-headless-shell fonts-noto-cjk || apt-get install -y -qq chromium fonts-noto-cjk || :; }
 
-# The page's tests have the machine to themselves: two browsers, each with its servers and kernels, are enough for it.
-# JupyterLab is opened in one of them only.
+# A file's tests share what they make, and so stay in one process. The page's have the machine to themselves: two
+# browsers, each with its servers and kernels, are enough for it.
 test: browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations 15 --ignore tests/page
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations 30 tests/page
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --ignore tests/page
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 30 tests/page
 
 lint: test-tools
 	$(BIN)/ruff check .

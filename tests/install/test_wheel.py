@@ -20,7 +20,7 @@ from tests.page.harness import free_port, start_command
 
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -19,8 +18,6 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.page.browser import launch_browser
 from tests.page.harness import LAB_NOISE, Guard, Server, free_port, serve_notebook, start_server, wait_ready
 from tests.page.standing import SIZE, Standing, dashboard_notebook, renew_in_lab, renew_in_voila
-
-HERE = Path(__file__).parent
 
 # Two busy cores take their time; what is there sooner is seen sooner.
 expect.set_options(timeout=30_000)
@@ -33,24 +30,6 @@ FAILED = pytest.StashKey[bool]()
 
 #: Names cannot be looked up: what wants to leave fails at once, and the guard names it.
 OFFLINE = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests in JupyterLab in one process of pytest-xdist, so that it is opened once; the others in any.
-
-    ``make test`` runs the page's tests alone, in two processes with a browser and servers of their own.
-    """
-    for item in items:
-        if item.path.is_relative_to(HERE) and in_lab(item):
-            item.add_marker(pytest.mark.xdist_group("lab"))
-
-
-def in_lab(item: pytest.Item) -> bool:
-    """Whether a test is one in JupyterLab."""
-    chosen = getattr(item, "callspec", None)
-    return "lab_page" in getattr(item, "fixturenames", ()) or (
-        chosen is not None and chosen.params.get("each_home") == "lab"
-    )
 
 
 @pytest.fixture(scope="session")

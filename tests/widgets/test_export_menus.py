@@ -27,8 +27,6 @@ from tests.page.browser import launch_browser
 from tests.widgets.front_end import FrontEnd
 from tests.widgets.random_model import random_state
 
-pytestmark = pytest.mark.xdist_group("front-end")
-
 Sent = list[tuple[dict[str, Any], list[bytes]]]
 
 

@@ -22,8 +22,6 @@ from explorer.widgets.encoder_map import EncoderMap
 from tests.widgets.drawn import SEQUENTIAL, any_screen, check_files, read, rgb, save
 from tests.widgets.front_end import FrontEnd
 
-pytestmark = pytest.mark.xdist_group("front-end")
-
 HOSTILE = "<img src=x onerror=alert(1)>&amp;"
 
 

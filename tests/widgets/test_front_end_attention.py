@@ -19,8 +19,6 @@ from explorer.widgets.attention_view import MEAN, ROLLOUT
 from tests.widgets.attention_page import AttentionPage, opinionated_trace
 from tests.widgets.front_end import FrontEnd
 
-pytestmark = pytest.mark.xdist_group("front-end")
-
 SIZES = {"img_size": 64, "patch_size": 8, "embed_dim": 48, "depth": 3, "num_heads": 3}
 
 

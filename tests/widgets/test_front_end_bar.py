@@ -13,8 +13,6 @@ from explorer.widgets.link_button import LinkButton
 from explorer.widgets.picture_input import PictureInput
 from tests.widgets.front_end import FrontEnd
 
-pytestmark = pytest.mark.xdist_group("front-end")
-
 
 class _Asked:
     """Gives the questions of a link's button to the button in Python, and its answers to the browser."""

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from playwright.sync_api import expect
 
 from explorer.images import encode_image, open_picture
 from explorer.widgets.class_pictures import CardPicture, ClassPictures, PictureClass
 from explorer.widgets.switch_grid import SwitchGrid
 from tests.widgets.front_end import FrontEnd
-
-pytestmark = pytest.mark.xdist_group("front-end")
-
 
 # -- switches ----------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -15,8 +14,6 @@ from explorer.figures.colors import COLORMAPS
 from explorer.widgets import PatchView
 from tests.widgets.drawn import SEQUENTIAL, check_files, read, rgb
 from tests.widgets.front_end import FrontEnd
-
-pytestmark = pytest.mark.xdist_group("front-end")
 
 
 def photo() -> bytes:

@@ -21,8 +21,6 @@ from explorer.widgets.strips_view import StripsView
 from tests.widgets.front_end import FrontEnd
 from tests.widgets.random_model import random_state
 
-pytestmark = pytest.mark.xdist_group("front-end")
-
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 

@@ -25,8 +25,6 @@ from explorer.trace import Trace
 from explorer.widgets._esm import bundle
 from tests.widgets.attention_page import opinionated_trace
 
-pytestmark = pytest.mark.xdist_group("front-end")
-
 SIZES = {"img_size": 64, "patch_size": 8, "embed_dim": 48, "depth": 3, "num_heads": 3, "num_classes": 9}
 HOSTILE = "<img src=x onerror=alert(1)></script>"
 

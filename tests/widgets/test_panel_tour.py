@@ -179,7 +179,6 @@ def exchange(front_end: FrontEnd, tour: GuidedTour) -> None:
     front_end.update("tour", tour.guide)
 
 
-@pytest.mark.xdist_group("front-end")
 def test_a_picture_is_covered_until_its_question_is_answered(state: ExplorerState, front_end: FrontEnd) -> None:
     tour = GuidedTour(state, STAGES)
     page = mounted(front_end, tour)

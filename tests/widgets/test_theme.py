@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import sync_playwright
 
 import explorer
@@ -30,7 +29,6 @@ PAGE = """
 """
 
 
-@pytest.mark.xdist_group("front-end")
 def test_text_and_corners_are_the_pages_own_in_a_dark_theme() -> None:
     ink = custom_properties(WIDGETS / "explorer.css")["--vx-ink"]
     expected = f"rgb({int(ink[1:3], 16)}, {int(ink[3:5], 16)}, {int(ink[5:7], 16)})"
