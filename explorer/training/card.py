@@ -297,8 +297,12 @@ def _runs(facts: dict[str, Any], settings: TrainSettings) -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     hours, seen = (sum(run[name] for run in runs) for name in ("elapsed", "seen"))
-    total = f"In all {hours / 3600:.2f} hours and {seen:,} pictures. Each run's other settings are in `training.json`, "
-    return "\n" + "\n".join(lines) + "\n\n" + textwrap.fill(total + "under `earlier`.", 120) + "\n"
+    apart = ", besides those of the teachers" if any(run.get("teachers") for run in runs) else ""
+    total = (
+        f"In all {hours / 3600:.2f} hours and {seen:,} pictures{apart}. Each run's other settings are in "
+        "`training.json`, under `earlier`."
+    )
+    return "\n" + "\n".join(lines) + "\n\n" + textwrap.fill(total, 120) + "\n"
 
 
 def _mixes(settings: TrainSettings) -> bool:
