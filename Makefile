@@ -32,8 +32,9 @@ install: $(VENV)/.installed
 # Building a package in isolation would install its build tools a second time, unpinned.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
-	@# One that was broken off half-way, without pip, is made anew.
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@# One without pip gets it, and keeps what is in it; one whose pip was broken off half-way is made anew.
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip --version >/dev/null 2>&1; } \
+	  || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing into $(VENV) (once; a few minutes) ..."
 	$(PIP_INSTALL) hatchling
 	$(PIP_INSTALL) torch torchvision
