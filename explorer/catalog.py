@@ -13,14 +13,11 @@ from pathlib import Path
 from typing import Literal
 
 from explorer.errors import ExplorerError, MessageValue
-from explorer.resources import assets_path
+from explorer.resources import BUNDLED_NAME, assets_path, named_model
 from explorer.texts import catalogue, text
 from explorer.weights import CONFIG_NAME, WEIGHTS_NAME, read_config, weights_header
 
-__all__ = ["BUNDLED_NAME", "Head", "KnownModel", "bundled_models", "known_model", "known_models"]
-
-#: The bundled model that the page opens with; ``bundled`` is another word for it.
-BUNDLED_NAME = "flexi"
+__all__ = ["Head", "KnownModel", "bundled_models", "known_model", "known_models"]
 
 #: What a model's last matrix gives: logits of classes, an embedding to compare with texts, or there is none.
 Head = Literal["classes", "projection", "none"]
@@ -129,7 +126,7 @@ def known_models() -> tuple[KnownModel, ...]:
 
 def known_model(name: str) -> KnownModel | None:
     """The list's entry of a name, or ``None``; ``bundled`` is the bundled model."""
-    wanted = BUNDLED_NAME if name == "bundled" else name
+    wanted = named_model(name)
     return next((model for model in known_models() if model.name == wanted), None)
 
 

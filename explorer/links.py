@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from urllib.parse import urlencode
 
-from explorer.catalog import BUNDLED_NAME, known_models
+from explorer.catalog import known_models
+from explorer.resources import named_model
 from explorer.samples import samples
 from explorer.sizes import MIN_PATCH_SIZE
 from explorer.texts import LANGUAGES
@@ -143,7 +144,7 @@ def link_query(values: LinkValues) -> str:
     head = None if values.head is None else _MEAN if values.head < 0 else values.head + 1
     pairs = {
         "sample": values.sample,
-        "model": BUNDLED_NAME if values.model == "bundled" else values.model,
+        "model": None if values.model is None else named_model(values.model),
         "patch-size": values.patch_size,
         "image-size": values.image_size,
         "layer": None if values.layer is None else values.layer + 1,

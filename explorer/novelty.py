@@ -133,6 +133,7 @@ class NoveltyRule:
         outside = self.rates.outside
         low, high = outside.interval()
         values: dict[str, MessageValue] = {
+            "threshold": _percent(self.threshold),
             "right": _percent(self.rates.right.share),
             "wrong": _percent(self.rates.wrong.share),
             "outside": _percent(outside.share),

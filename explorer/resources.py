@@ -9,7 +9,10 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-__all__ = ["assets_path", "notebooks_path", "page_style"]
+__all__ = ["BUNDLED_NAME", "assets_path", "named_model", "notebooks_path", "page_style"]
+
+#: The bundled model that the page opens with; ``bundled`` is its other name.
+BUNDLED_NAME = "flexi"
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -27,6 +30,20 @@ def assets_path(*parts: str) -> Path:
     pathlib.Path
     """
     return _folder("assets").joinpath(*parts)
+
+
+def named_model(name: str) -> str:
+    """A model's own name: of the two that the bundled model has, the one of its folder and of the page's list.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+    """
+    return BUNDLED_NAME if name == "bundled" else name
 
 
 def notebooks_path(*parts: str) -> Path:

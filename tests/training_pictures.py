@@ -6,9 +6,14 @@ import io
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
+from explorer.training.data import PictureSet
 from explorer.training.settings import Stage, TrainSettings
+from explorer.training.trainer import Trainer
+
+CPU = torch.device("cpu")
 
 TINY = TrainSettings(
     name="tiny",
@@ -36,6 +41,11 @@ def pictures(classes: int = 3, each: int = 12, size: int = 16) -> list[tuple[Ima
         pixels[..., label % 3] += 150
         found.append((Image.fromarray(pixels), label))
     return found
+
+
+def new_trainer(folder: Path, loaded: PictureSet, settings: TrainSettings = TINY) -> Trainer:
+    """A run in a folder, or what was stopped there."""
+    return Trainer(settings, loaded, folder, CPU)
 
 
 def write_packed(folder: Path, classes: int = 3, each: int = 12) -> Path:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.catalog import BUNDLED_NAME, known_models
+from explorer.catalog import known_models
 from explorer.errors import ExplorerError
 from explorer.images import Cropping, Picture, display_crop, open_picture, read_picture
 from explorer.labels import Labels
+from explorer.resources import named_model
 from explorer.state import ExplorerState, place_ranges
 from explorer.trace import Trace
 from explorer.tracer import TraceAnswer
@@ -137,6 +138,5 @@ def photo_of(showing: Showing) -> NDArray[np.uint8]:
 def model_name(trace: Trace) -> str:
     """The papers' name where it is on the list; of a folder its own name, without where it lies."""
     name = trace.spec.name
-    known = BUNDLED_NAME if name == "bundled" else name
     titles = {model.name: model.title for model in known_models()}
-    return titles.get(known) or name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return titles.get(named_model(name)) or name.replace("\\", "/").rstrip("/").rpartition("/")[2]

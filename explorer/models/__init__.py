@@ -18,7 +18,7 @@ from explorer.errors import ExplorerError
 from explorer.models.extraction import check_supported, model_arrays, model_spec, resized_arrays
 from explorer.models.folders import build_empty, build_random, build_with_weights, folder_config, timm_config
 from explorer.positions import sinusoidal_table
-from explorer.resources import assets_path
+from explorer.resources import assets_path, named_model
 from explorer.sizes import MAX_TRACE_BYTES, check_size, trace_bytes
 from explorer.specs import ModelSpec
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ExplorerModel", "FoundWeights", "find_weights", "load_model", "wrap_model"]
 
-#: What ``bundled`` stands for.
-BUNDLED = "flexi"
 #: Patch and input sizes of one model that are kept; each costs an embedding and a table of positions.
 _VARIANTS = 8
 
@@ -242,7 +240,7 @@ def wrap_model(model: VisionTransformer, name: str = "", *, random_weights: bool
 def _folder(name: str) -> Path | None:
     """The folder that a name means; None if it is a name of timm's."""
     # os.path says no to what cannot be a folder (300 letters, a NUL, the home of nobody), where Path's methods raise.
-    bundled = assets_path("models", BUNDLED if name == "bundled" else name)
+    bundled = assets_path("models", named_model(name))
     if name and name == Path(name).name and os.path.isdir(bundled):
         return bundled
     if name == "bundled":

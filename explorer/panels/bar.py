@@ -8,13 +8,14 @@ from typing import Any
 
 import ipywidgets as W
 
-from explorer.catalog import BUNDLED_NAME, known_models
+from explorer.catalog import known_models
 from explorer.errors import ExplorerError
 from explorer.images import Picture, open_picture
 from explorer.panels.base import box, html
 from explorer.panels.messages import changes_text, error_html, facts_html, notices, status_html
 from explorer.panels.page_link import PageLink
 from explorer.panels.tour import GuidedTour
+from explorer.resources import named_model
 from explorer.samples import open_sample
 from explorer.sizes import MAX_TRACE_BYTES, SizeChoice, image_size_choices, patch_size_choices
 from explorer.state import ExplorerState
@@ -282,7 +283,7 @@ class ControlBar(W.VBox):
         self._show_other()
 
     def _current_model(self) -> str:
-        return BUNDLED_NAME if self.state.model == "bundled" else self.state.model
+        return named_model(self.state.model)
 
     def _show_other(self) -> None:
         self._other.layout.display = "" if self._other_open else "none"

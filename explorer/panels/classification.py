@@ -26,7 +26,7 @@ from explorer.images import Cropping, display_crop, encode_image
 from explorer.novelty import NoveltyRule, probably_none, rule_for
 from explorer.panels.base import Shape, StagePanel, box, html
 from explorer.panels.numbers import difference, signed
-from explorer.resources import assets_path
+from explorer.resources import assets_path, named_model
 from explorer.state import ExplorerState
 from explorer.trace import Trace
 from explorer.widgets import PatchView
@@ -36,8 +36,6 @@ from explorer.widgets.strips_view import StripsView
 
 __all__ = ["ClassificationPanel"]
 
-#: Folder of the bundled model.
-BUNDLED = "flexi"
 #: So many classes get a bar.
 _BARS = 7
 
@@ -324,7 +322,7 @@ def _rule(trace: Trace) -> NoveltyRule | None:
     if trace.logits is None or spec.random_weights:
         return None
     # Rates were measured for bundled models, at the size that they were trained for.
-    folder = assets_path("models", BUNDLED if spec.name == "bundled" else spec.name)
+    folder = assets_path("models", named_model(spec.name))
     # Not Path.is_dir, which raises where a trace from a file has a name too long for any folder.
     measured = os.path.isdir(folder) and spec.name == Path(spec.name).name and trace.image_size == spec.image_size
     return _rules(folder if measured else None, spec.num_classes, trace.patch_size)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from explorer.catalog import BUNDLED_NAME, known_model, known_models
+from explorer.catalog import known_model, known_models
 from explorer.hub import cached_models
+from explorer.resources import named_model
 from explorer.specs import ModelSpec
 from explorer.texts import text
 
@@ -21,7 +22,7 @@ def other_models(shown: str, language: str) -> list[dict[str, Any]]:
         Name of the model that is shown, which is left out.
     language : str
     """
-    own = BUNDLED_NAME if shown == "bundled" else shown
+    own = named_model(shown)
     here = set(cached_models())
     listed = [model for model in known_models() if model.name != own]
     groups = (

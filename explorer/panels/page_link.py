@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import cache
 from urllib.parse import parse_qsl, urlsplit
 
-from explorer.catalog import BUNDLED_NAME, known_model
+from explorer.catalog import known_model
 from explorer.links import LinkValues, link_query, read_link
+from explorer.resources import BUNDLED_NAME
 from explorer.samples import open_sample, sample_of
 from explorer.state import ExplorerState
 from explorer.texts import text

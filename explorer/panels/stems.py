@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from explorer.resources import named_model
 from explorer.state import MEAN_OF_HEADS
 from explorer.trace import Trace
 from explorer.widgets.attention_view import ROLLOUT
@@ -41,7 +42,7 @@ def picture_stem(
     parts: list[str | int] = [stage]
     if run is not None:
         # Of a folder its own name: where it lies is nobody's business whom the picture is given to.
-        name = run.spec.name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        name = named_model(run.spec.name).replace("\\", "/").rstrip("/").rpartition("/")[2]
         parts += [_safe(name)[:_LONGEST].rstrip("-.") or "model", f"patch{run.patch_size}"]
     if layer is not None:
         parts.append(f"layer{layer + 1}")

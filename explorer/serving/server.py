@@ -247,6 +247,8 @@ def serve_page(options: ServeOptions, announce: Callable[[Addresses], None]) -> 
     app.sockets = sockets
     app.config_file_paths = []
     app.log.setLevel(logging.INFO if options.verbose else logging.ERROR)
+    # Jupyter counts pings in milliseconds and Tornado, which warns of so long a time, in seconds.
+    logging.getLogger("tornado.general").setLevel(app.log.level)
 
     def listening() -> None:
         announce(addresses)

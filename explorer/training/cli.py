@@ -183,9 +183,9 @@ def _run_and_settings(args: argparse.Namespace) -> tuple[Path, TrainSettings]:
 
 def _model_folder(name: str) -> Path:
     """A path, or the name of a bundled model."""
-    from explorer.resources import assets_path
+    from explorer.resources import assets_path, named_model
 
-    bundled = assets_path("models", "flexi" if name == "bundled" else name)
+    bundled = assets_path("models", named_model(name))
     return bundled if bundled.is_dir() and not Path(name).is_dir() else Path(name)
 
 

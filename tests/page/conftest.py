@@ -2,18 +2,22 @@
 
 ``page``: a dashboard under Voilà, ready, in a page that stays open from test to test; ``page_at``: the same for an
 address and a window of one's own (``page_at("?lang=ja", (1280, 800))``). ``lab_page``: a dashboard in JupyterLab.
-``each_home``: a test that takes it runs in both homes. ``open_page``: a page that is opened anew, for what opening
-does. After each test the guard fails it on a request that leaves the machine, a page error, a console error or a kernel
-error.
+``each_home``: a test that takes it runs in both homes. ``shared_page``, ``shared_page_at`` and ``each_shared_home``:
+the same, for tests that set all that they look at; those of a file that follow one another at one address go on with
+one dashboard. ``open_page``: a page that is opened anew, for what opening does. After each test the guard fails it on a
+request that leaves the machine, a page error, a console error or a kernel error.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from xdist.scheduler import LoadFileScheduling
 
 from tests.page.browser import launch_browser
 from tests.page.harness import LAB_NOISE, Guard, Server, free_port, serve_notebook, start_server, wait_ready
@@ -22,14 +26,31 @@ from tests.page.standing import SIZE, Standing, dashboard_notebook, renew_in_lab
 # Two busy cores take their time; what is there sooner is seen sooner.
 expect.set_options(timeout=30_000)
 
-#: What a page is opened in, where a test asks for nothing else.
-WINDOW = {"viewport": {"width": SIZE[0], "height": SIZE[1]}, "locale": "en-US"}
+#: What a page is opened in, where a test asks for nothing else. Its reader wants no motion: a dot that pulses while
+#: something is computed has a browser without a graphics card paint the window sixty times a second.
+WINDOW = {"viewport": {"width": SIZE[0], "height": SIZE[1]}, "locale": "en-US", "reduced_motion": "reduce"}
 
 #: Whether a test has failed.
 FAILED = pytest.StashKey[bool]()
 
 #: Names cannot be looked up: what wants to leave fails at once, and the guard names it.
 OFFLINE = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"]
+
+
+#: Tests that only JupyterLab is opened for, by their names.
+IN_LAB = re.compile(r"\[lab\b|::test_in_lab_")
+
+
+class OneLab(LoadFileScheduling):  # type: ignore[misc]
+    """Hands a file's tests to one process, and all that are in JupyterLab: to open it takes as long as ten of them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "lab" if IN_LAB.search(nodeid) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneLab | None:
+    """Our order in place of ``--dist loadfile``."""
+    return OneLab(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
@@ -158,13 +179,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @contextmanager
-def lent(standing: Standing, guards: list[Guard], request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+def lent(
+    standing: Standing, guards: list[Guard], request: pytest.FixtureRequest, *, shared: bool = False
+) -> Iterator[Callable[..., Page]]:
     """A standing page for one test; after one that failed it is not used again."""
 
     def take(query: str = "", size: tuple[int, int] = SIZE) -> Page:
         for guard in guards:
             guard.check()
-        page, guard = standing.take(query, size)
+        page, guard = standing.take(query, size, request.node.path.name if shared else None)
         if guard not in guards:
             guards.append(guard)
         return page
@@ -194,6 +217,21 @@ def page(page_at: Callable[..., Page]) -> Page:
 
 
 @pytest.fixture
+def shared_page_at(
+    standing_voila: Standing, guards: list[Guard], request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Page]]:
+    """As ``page_at``, for a test that sets all that it looks at: it may go on where another of its file stopped."""
+    with lent(standing_voila, guards, request, shared=True) as take:
+        yield take
+
+
+@pytest.fixture
+def shared_page(shared_page_at: Callable[..., Page]) -> Page:
+    """As ``page``, for a test that sets all that it looks at."""
+    return shared_page_at()
+
+
+@pytest.fixture
 def lab_page(standing_lab: Standing, guards: list[Guard], request: pytest.FixtureRequest) -> Iterator[Page]:
     """A dashboard in JupyterLab, ready."""
     with lent(standing_lab, guards, request) as take:
@@ -204,4 +242,18 @@ def lab_page(standing_lab: Standing, guards: list[Guard], request: pytest.Fixtur
 def each_home(request: pytest.FixtureRequest) -> Page:
     """A dashboard, ready, once in each home."""
     opened: Page = request.getfixturevalue("page" if request.param == "voila" else "lab_page")
+    return opened
+
+
+@pytest.fixture
+def shared_lab_page(standing_lab: Standing, guards: list[Guard], request: pytest.FixtureRequest) -> Iterator[Page]:
+    """As ``lab_page``, for a test that sets all that it looks at."""
+    with lent(standing_lab, guards, request, shared=True) as take:
+        yield take()
+
+
+@pytest.fixture(params=["voila", "lab"])
+def each_shared_home(request: pytest.FixtureRequest) -> Page:
+    """As ``each_home``, for a test that sets all that it looks at."""
+    opened: Page = request.getfixturevalue("shared_page" if request.param == "voila" else "shared_lab_page")
     return opened

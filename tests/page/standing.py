@@ -4,6 +4,9 @@ Opening a page costs a kernel's start, the imports of torch and timm, and the br
 seconds and more of two cores, for most tests several times what they look at. A dashboard that takes another's place
 starts from the same state, as it does when a notebook's cell is run again. What opening does is looked at by tests that
 open a page themselves.
+
+Tests of one file that set all that they look at may go on with one dashboard, as its reader does: another one costs
+more than most of them do.
 """
 
 from __future__ import annotations
@@ -61,8 +64,10 @@ class Standing:
         self._renew = renew
         self._addressed = renew is renew_in_voila
         self._opened: tuple[Page, Guard] | None = None
+        #: Who shares the dashboard that is there, and its address; None if nobody may.
+        self._shared: tuple[str, str] | None = None
 
-    def take(self, query: str = "", size: tuple[int, int] = SIZE) -> tuple[Page, Guard]:
+    def take(self, query: str = "", size: tuple[int, int] = SIZE, owner: str | None = None) -> tuple[Page, Guard]:
         """The page with a dashboard that nobody has touched, and its guard, which has seen nothing yet.
 
         Parameters
@@ -71,13 +76,33 @@ class Standing:
             What the page's address ends in; the dashboard looks there for what to show.
         size : (int, int)
             Of the window.
+        owner : str, optional
+            Who may get the same dashboard again, at the same address, as it was left.
         """
+        width, height = size
+        kept, self._shared = self._shared, None if owner is None else (owner, query)
         if self._opened is None:
             self._opened = self._open_page(query)
-            self._opened[0].set_viewport_size({"width": size[0], "height": size[1]})
+            self._opened[0].set_viewport_size({"width": width, "height": height})
             return self._opened
         page, guard = self._opened
         guard.begin()
+        page.emulate_media(reduced_motion="reduce")
+        page.evaluate("document.activeElement?.blur()")
+        page.mouse.move(0, 0)
+        # Whoever touches the page ends its way to a stage, which would go on while the dashboards change places.
+        page.keyboard.press("Shift")
+        page.set_viewport_size({"width": width, "height": height})
+        if kept is None or kept != self._shared:
+            self._put_another(page, query)
+        wait_ready(page)
+        if self._addressed:
+            page.evaluate("scrollTo(0, 0)")
+            expect(page.locator(".vx-nav [aria-current]")).to_have_attribute("data-stage", "overview")
+        return page, guard
+
+    def _put_another(self, page: Page, query: str) -> None:
+        """A new dashboard in the place of the one that is there."""
         page.evaluate(
             """(query) => {
                 document.querySelector(".vx-page").dataset.old = "";
@@ -86,22 +111,12 @@ class Standing:
                     // As the server writes it for this address and this browser.
                     document.documentElement.lang = new URLSearchParams(query).get("lang") ?? "en";
                 }
-                document.activeElement?.blur();
                 scrollTo(0, 0);
             }""",
             query if self._addressed else None,
         )
-        page.mouse.move(0, 0)
-        # Whoever touches the page ends its way to a stage, which would go on while the dashboards change places.
-        page.keyboard.press("Shift")
-        page.set_viewport_size({"width": size[0], "height": size[1]})
         self._renew(page)
         expect(page.locator(".vx-page[data-old]")).to_have_count(0, timeout=60_000)
-        wait_ready(page)
-        if self._addressed:
-            page.evaluate("scrollTo(0, 0)")
-            expect(page.locator(".vx-nav [aria-current]")).to_have_attribute("data-stage", "overview")
-        return page, guard
 
     def drop(self) -> None:
         """Close it: after a test that failed nobody knows what it left behind."""

@@ -23,9 +23,10 @@ def number(section: Locator, row: str) -> float:
     return float(text.replace("−", "-"))
 
 
-def test_a_layer_is_walked_through_by_mouse(each_home: Page) -> None:
-    section = stage(each_home)
+def test_a_layer_is_walked_through_by_mouse(each_shared_home: Page) -> None:
+    section = stage(each_shared_home)
     title = section.locator(".vx-encoder-step h3")
+    section.locator(".vx-encmap-step").first.click()
     expect(title).to_contain_text("1. Layer normalization")
     for step, name in enumerate(("Query, key and value", "Scores", "Softmax"), start=2):
         section.locator(".vx-encoder-next").click()
@@ -40,9 +41,12 @@ def test_a_layer_is_walked_through_by_mouse(each_home: Page) -> None:
     expect(section.locator(".vx-encoder-next")).to_be_disabled()
 
 
-def test_steps_layers_and_numbers_by_keyboard(page: Page) -> None:
+def test_steps_layers_and_numbers_by_keyboard(shared_page: Page) -> None:
+    page = shared_page
     section = stage(page)
     rail = section.locator(".vx-encmap-rail")
+    section.locator(".vx-encmap-step").first.click()
+    expect(section.locator(".vx-encoder-step h3")).to_contain_text("1. ")
     rail.focus()
     for _ in range(4):
         rail.press("ArrowRight")
@@ -65,36 +69,22 @@ def test_steps_layers_and_numbers_by_keyboard(page: Page) -> None:
     expect(attention.locator(".vx-layer output")).to_have_text("6")
 
 
-def test_a_token_is_picked_on_the_photo(page: Page) -> None:
-    section = stage(page)
-    expect(section.locator(".vx-encoder-step h3")).to_contain_text("patch 36 (row 4, column 4)")
-    photo = section.locator(".vxw-patches .vxw-stage")
+def test_a_token_is_picked_on_the_photo(shared_page: Page) -> None:
+    section = stage(shared_page)
+    title, photo = section.locator(".vx-encoder-step h3"), section.locator(".vxw-patches .vxw-stage")
     photo.focus()
+    photo.press("Home")
+    expect(title).to_contain_text("CLS")
     photo.press("ArrowRight")
-    expect(section.locator(".vx-encoder-step h3")).to_contain_text("patch 37 (row 4, column 5)")
+    expect(title).to_contain_text("patch 0 (row 0, column 0)")
+    photo.press("ArrowDown")
+    expect(title).to_contain_text("patch 8 (row 1, column 0)")
 
 
-def test_all_steps_at_once_and_their_charts(page: Page) -> None:
-    section = stage(page)
-    section.locator(".vx-encoder-mode").get_by_role("radio", name="all at once").check(force=True)
-    expect(section.locator(".vx-encoder-step")).to_have_count(11)
-    chart = section.locator(".vx-encoder-step-mlp .vxw-chart")
-    chart.scroll_into_view_if_needed()
-    expect(chart.locator(".main-svg").first).to_be_visible(timeout=60_000)
-
-
-@pytest.mark.parametrize(("query", "word"), [("?lang=ja", "スコア"), ("", "Scores")])
-def test_both_languages(page_at: Callable[..., Page], query: str, word: str) -> None:
-    section = stage(page_at(query))
-    section.locator(".vx-encmap-step").nth(2).click()
-    expect(section.locator(".vx-encoder-step h3")).to_contain_text(f"3. {word}")
-    flow = section.locator(".vxw-flow .vxw-stage").last
-    flow.hover(position={"x": 30, "y": 85})
-    expect(section.locator(".vxw-flow .vxw-readout").last).to_contain_text("s")
-
-
-def test_stepping_moves_nothing_above(page: Page) -> None:
-    section = stage(page)
+def test_stepping_moves_nothing_above(shared_page: Page) -> None:
+    section = stage(shared_page)
+    section.locator(".vx-encmap-step").first.click()
+    expect(section.locator(".vx-encoder-step h3")).to_contain_text("1. ")
     button = section.locator(".vx-encoder-next")
 
     def step_to(step: int) -> float:
@@ -111,3 +101,24 @@ def test_stepping_moves_nothing_above(page: Page) -> None:
     for step in range(3, 6):
         after = step_to(step)
     assert abs(after - before) < 1
+
+
+def test_all_steps_at_once_and_their_charts(shared_page: Page) -> None:
+    section = stage(shared_page)
+    section.locator(".vx-encoder-mode").get_by_role("radio", name="all at once").check(force=True)
+    expect(section.locator(".vx-encoder-step")).to_have_count(11)
+    chart = section.locator(".vx-encoder-step-mlp .vxw-chart")
+    chart.scroll_into_view_if_needed()
+    expect(chart.locator(".main-svg").first).to_be_visible(timeout=60_000)
+    section.locator(".vx-encoder-mode").get_by_role("radio", name="step by step").check(force=True)
+    expect(section.locator(".vx-encoder-step")).to_have_count(1)
+
+
+@pytest.mark.parametrize(("query", "word"), [("", "Scores"), ("?lang=ja", "スコア")])
+def test_both_languages(shared_page_at: Callable[..., Page], query: str, word: str) -> None:
+    section = stage(shared_page_at(query))
+    section.locator(".vx-encmap-step").nth(2).click()
+    expect(section.locator(".vx-encoder-step h3")).to_contain_text(f"3. {word}")
+    flow = section.locator(".vxw-flow .vxw-stage").last
+    flow.hover(position={"x": 30, "y": 85})
+    expect(section.locator(".vxw-flow .vxw-readout").last).to_contain_text("s")

@@ -106,8 +106,8 @@ def test_another_picture_is_shuffled_at_once(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), [("none", "none"), ("sin1d", "1-D sinusoidal"), ("shuffled", "shuffled")])
-def test_positions_are_swapped(page: Page, kind: Any, name: str) -> None:
-    section = stage(page, "swap")
+def test_positions_are_swapped(shared_page: Page, kind: Any, name: str) -> None:
+    section = stage(shared_page, "swap")
     section.locator(".vx-swap-kind").get_by_text(name).click()
     scale = matching_scale(model().arrays, kind)
     result = swap_positions(model(), picture(), kind, scale=scale)
@@ -117,8 +117,9 @@ def test_positions_are_swapped(page: Page, kind: Any, name: str) -> None:
     expect(section.locator(".vx-swap-paper")).to_contain_text("61.4%")
 
 
-def test_a_larger_table_is_another_run(page: Page) -> None:
-    section = stage(page, "swap")
+def test_a_larger_table_is_another_run(shared_page: Page) -> None:
+    section = stage(shared_page, "swap")
+    section.locator(".vx-swap-kind").get_by_text("2-D sinusoidal").click()
     slider = section.locator(".vx-swap-strength input")
     slider.focus()
     slider.press("End")
@@ -131,8 +132,8 @@ def test_a_larger_table_is_another_run(page: Page) -> None:
 # -- 3 Sizes ----------------------------------------------------------------------------------------------------------
 
 
-def test_all_sizes_are_run(page: Page) -> None:
-    section = stage(page, "sizes")
+def test_all_sizes_are_run(shared_page: Page) -> None:
+    section = stage(shared_page, "sizes")
     inputs = [32, 48, 64, 80, 96, 128]
     for vary, patches, images in (("patch size P", [4, 8, 16, 32, 64], [64]), ("input size", [8], inputs)):
         section.locator(".vx-sizes-vary").get_by_text(vary).click()
@@ -150,8 +151,8 @@ def test_all_sizes_are_run(page: Page) -> None:
 # -- 8 Two models -----------------------------------------------------------------------------------------------------
 
 
-def test_an_untrained_twin_stands_beside(page: Page) -> None:
-    section = stage(page, "models")
+def test_an_untrained_twin_stands_beside(shared_page: Page) -> None:
+    section = stage(shared_page, "models")
     result = compare_models(model(), load_model(pretrained=False), picture())
     expect(first_row(section.locator(".vx-models-one"))).to_have_text(leading(result.one.logits))
     expect(first_row(section.locator(".vx-models-other"))).to_have_text(leading(result.other.logits))
@@ -192,8 +193,8 @@ def fits(section: Locator, name: str) -> bool:
     return float(bottom) <= 800
 
 
-def test_each_fits_a_projector(page_at: Callable[..., Page]) -> None:
-    page = page_at("", (1280, 800))
+def test_each_fits_a_projector(shared_page_at: Callable[..., Page]) -> None:
+    page = shared_page_at("", (1280, 800))
     for name in SEEN:
         section = stage(page, name)
         if name in {"ways", "head"}:
@@ -209,8 +210,8 @@ def test_each_fits_a_projector(page_at: Callable[..., Page]) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1920, 1080)])
-def test_both_languages_without_a_cut_label(page_at: Callable[..., Page], width: int, height: int) -> None:
-    page = page_at("?lang=ja", (width, height))
+def test_both_languages_without_a_cut_label(shared_page_at: Callable[..., Page], width: int, height: int) -> None:
+    page = shared_page_at("?lang=ja", (width, height))
     for name in SEEN:
         section = stage(page, name, "ja")
         expect(section.locator("h3").first).to_have_text(text(f"experiment-{name}.title", "ja"))

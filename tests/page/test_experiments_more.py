@@ -69,16 +69,18 @@ def shows_ablation(section: Locator, after: np.ndarray, before: np.ndarray, top:
     expect(first_row(section.locator(".vx-mask-after"))).to_have_text(leading(after))
 
 
-def test_everything_blanked_is_told_in_a_sentence(page: Page) -> None:
-    section = stage(page, "mask")
+def test_everything_blanked_is_told_in_a_sentence(shared_page: Page) -> None:
+    section = stage(shared_page, "mask")
     section.locator(".vx-mask-invert").click()
     expect(section.get_by_role("alert")).to_contain_text("All patches are blanked")
     section.locator(".vx-mask-photo .vxw-stage").click(position={"x": 60, "y": 60})
     expect(section.get_by_role("alert")).to_have_count(0)
+    section.locator(".vx-experiment-reset").first.click()
+    expect(section.locator(".vx-mask-verdict")).to_contain_text("Nothing is switched off yet")
 
 
-def test_every_patch_and_every_head_is_measured(page: Page) -> None:
-    section = stage(page, "mask")
+def test_every_patch_and_every_head_is_measured(shared_page: Page) -> None:
+    section = stage(shared_page, "mask")
     section.locator(".vx-mask-part").get_by_text("every patch").click()
     panel = section.locator(".vx-experiment-patch-effects")
     panel.locator(".vx-experiment-run").click()
@@ -100,7 +102,8 @@ def test_every_patch_and_every_head_is_measured(page: Page) -> None:
     expect(panel.locator(".vx-effects-verdict")).to_contain_text(f"ρ = {signed(heads.correlation, 2)}")
 
 
-def test_a_measurement_is_stopped_and_begun_again(page: Page) -> None:
+def test_a_measurement_is_stopped_and_begun_again(shared_page: Page) -> None:
+    page = shared_page
     section = stage(page, "mask")
     page.locator(".vx-patch-size").get_by_text("4", exact=True).click()
     wait_ready(page)
@@ -114,13 +117,15 @@ def test_a_measurement_is_stopped_and_begun_again(page: Page) -> None:
     expect(panel.locator(".vx-effects-verdict")).to_contain_text("each of the 256 patches")
     panel.locator(".vx-experiment-run").click()
     expect(panel.locator(".vx-effects-verdict")).to_contain_text("ρ = ", timeout=60_000)
+    page.locator(".vx-patch-size").get_by_text("8", exact=True).click()
+    wait_ready(page)
 
 
 # -- 5 How the answer forms --------------------------------------------------------------------------------------------
 
 
-def test_the_answer_forms_layer_by_layer(each_home: Page) -> None:
-    section = stage(each_home, "lens")
+def test_the_answer_forms_layer_by_layer(each_shared_home: Page) -> None:
+    section = stage(each_shared_home, "lens")
     lens = logit_lens(trace_image(model(), picture()))
     answer = section.locator(".vx-lens-answer")
     expect(first_row(answer)).to_have_text(leading(lens.logits[-1]))
@@ -147,8 +152,8 @@ def test_the_answer_forms_layer_by_layer(each_home: Page) -> None:
 # -- 6 Where it looked, four ways --------------------------------------------------------------------------------------
 
 
-def test_four_ways_side_by_side(page: Page) -> None:
-    section = stage(page, "ways")
+def test_four_ways_side_by_side(shared_page: Page) -> None:
+    section = stage(shared_page, "ways")
     section.locator(".vx-experiment-run").click()
     expected = four_ways(model(), picture())
     cells = section.locator(".vx-ways-agreement tbody tr")
@@ -160,6 +165,33 @@ def test_four_ways_side_by_side(page: Page) -> None:
 
 
 # -- 7 A new head ------------------------------------------------------------------------------------------------------
+
+
+def test_pictures_are_dropped_and_pasted_into_a_class(shared_page: Page) -> None:
+    page = shared_page
+    section = stage(page, "head")
+    card = section.locator(".vx-class-card").nth(1)
+    expect(card.locator("img")).to_have_count(2)
+    before = page.locator(".vx-picture-photo").get_attribute("src")
+    for count, kind in enumerate(("drop", "paste"), start=3):
+        card.evaluate(
+            """async (card, [kind, seed]) => {
+                const canvas = new OffscreenCanvas(64, 48);
+                const context = canvas.getContext('2d');
+                context.fillStyle = `hsl(${seed * 70} 80% 50%)`;
+                context.fillRect(0, 0, 64, 48);
+                const blob = await canvas.convertToBlob({ type: 'image/png' });
+                const data = new DataTransfer();
+                data.items.add(new File([blob], `${kind}.png`, { type: 'image/png' }));
+                const init = { bubbles: true, cancelable: true };
+                card.dispatchEvent(kind === 'drop' ? new DragEvent('drop', { ...init, dataTransfer: data })
+                    : new ClipboardEvent('paste', { ...init, clipboardData: data }));
+            }""",
+            [kind, count],
+        )
+        expect(card.locator("img")).to_have_count(count)
+    # The page's own picture is still the one that it was.
+    assert page.locator(".vx-picture-photo").get_attribute("src") == before
 
 
 def test_a_head_is_trained_asked_saved_and_loaded(each_home: Page, tmp_path: Path) -> None:
@@ -199,29 +231,3 @@ def test_a_head_is_trained_asked_saved_and_loaded(each_home: Page, tmp_path: Pat
     expect(section.locator(".vx-class-name")).to_have_count(2)
     expect(section.locator(".vx-head-verdict")).to_contain_text(f"{rate.hits} of {rate.count} are right")
     expect(section.get_by_role("alert")).to_have_count(0)
-
-
-def test_pictures_are_dropped_and_pasted_into_a_class(page: Page) -> None:
-    section = stage(page, "head")
-    card = section.locator(".vx-class-card").nth(1)
-    expect(card.locator("img")).to_have_count(2)
-    before = page.locator(".vx-picture-photo").get_attribute("src")
-    for count, kind in enumerate(("drop", "paste"), start=3):
-        card.evaluate(
-            """async (card, [kind, seed]) => {
-                const canvas = new OffscreenCanvas(64, 48);
-                const context = canvas.getContext('2d');
-                context.fillStyle = `hsl(${seed * 70} 80% 50%)`;
-                context.fillRect(0, 0, 64, 48);
-                const blob = await canvas.convertToBlob({ type: 'image/png' });
-                const data = new DataTransfer();
-                data.items.add(new File([blob], `${kind}.png`, { type: 'image/png' }));
-                const init = { bubbles: true, cancelable: true };
-                card.dispatchEvent(kind === 'drop' ? new DragEvent('drop', { ...init, dataTransfer: data })
-                    : new ClipboardEvent('paste', { ...init, clipboardData: data }));
-            }""",
-            [kind, count],
-        )
-        expect(card.locator("img")).to_have_count(count)
-    # The page's own picture is still the one that it was.
-    assert page.locator(".vx-picture-photo").get_attribute("src") == before

@@ -28,6 +28,7 @@ from tests.page.harness import (
     write_notebook,
 )
 from tests.page.standing import renew_in_lab
+from tests.page.test_choices import choose_language, choose_patch_size, stage
 from tests.page.wire import Wire
 
 
@@ -97,11 +98,11 @@ def test_shell_is_there_before_any_kernel(cases: Server, new_page: Callable[...,
     shell = page.locator("#vx-shell")
     expect(shell).to_be_visible(timeout=4_000)
     expect(page.locator("#vx-progress-text")).to_have_text(text("shell.starting", "en"))
-    for stage in STAGES:
-        if f"{stage}.name" in catalogue("en"):
-            expect(shell.locator(f"[data-stage={stage}] h2")).to_contain_text(text(f"{stage}.name", "en"))
+    for name in STAGES:
+        if f"{name}.name" in catalogue("en"):
+            expect(shell.locator(f"[data-stage={name}] h2")).to_contain_text(text(f"{name}.name", "en"))
             # The contents are the dashboard's own, in its short words.
-            expect(shell.locator(".vx-nav-link", has_text=text(f"page.nav-{stage}", "en")).first).to_be_visible()
+            expect(shell.locator(".vx-nav-link", has_text=text(f"page.nav-{name}", "en")).first).to_be_visible()
     assert page.evaluate("performance.getEntriesByType('navigation')[0].responseStart") < 3000
     expect(page.locator(".there")).to_be_visible(timeout=30_000)
     expect(shell).to_have_count(0)
@@ -166,6 +167,32 @@ def test_no_icon_needs_a_font_that_may_be_missing(page: Page) -> None:
             .filter((family) => /awesome|icon/i.test(family))"""
     )
     assert fonts == []
+
+
+def test_a_copied_link_opens_the_page_as_it_was(page: Page, open_page: Callable[..., Page]) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    choose_patch_size(page, 16)
+    choose_language(page, "日本語")
+    expect(page.locator(".vx-facts")).to_contain_text("N = 16")
+    section = stage(page, "attention")
+    section.locator(".vx-layer input").press("End")
+    section.locator(".vx-head input").press("ArrowRight")
+    section.locator(".vx-query input").press("Home")
+    expect(section.locator(".vx-query output")).to_have_text("CLS")
+    page.get_by_role("navigation").get_by_role("button", name="Attention").click()
+    expect(page.locator(".vx-nav [aria-current]")).to_contain_text("Attention")
+    page.get_by_role("button", name="リンクをコピー").click()
+    expect(page.locator(".vx-link-said")).to_contain_text("コピーしました")
+    link = page.evaluate("navigator.clipboard.readText()")
+
+    again = open_page(link.partition("/?")[2].join(("?", "")))
+    expect(again.locator(".vx-facts")).to_contain_text("N = 16")
+    expect(again.locator(".vx-status")).to_contain_text("準備完了")
+    section = again.locator(".vx-stage-attention")
+    expect(section.locator("h2")).to_be_in_viewport()
+    expect(section.locator(".vx-layer output")).to_have_text("6")
+    expect(section.locator(".vx-head output")).to_have_text("2")
+    expect(section.locator(".vx-query output")).to_have_text("CLS")
 
 
 def test_leaving_the_page_ends_its_kernel(voila: Server, open_page: Callable[..., Page]) -> None:
@@ -304,13 +331,13 @@ def test_server_ends_with_its_kernels(serve_cases: Callable[..., Server], new_pa
 def test_dashboard_is_there_and_ready(each_home: Page) -> None:
     wait_shown(each_home)
     wait_ready(each_home)
-    for stage in STAGES:
-        if f"{stage}.name" in catalogue("en"):
-            expect(each_home.locator(f".vx-stage-{stage}")).to_have_count(1)
+    for name in STAGES:
+        if f"{name}.name" in catalogue("en"):
+            expect(each_home.locator(f".vx-stage-{name}")).to_have_count(1)
     expect(each_home.locator(".vx-error .vx-message")).to_have_count(0)
 
 
-def test_a_kernel_that_restarts_under_the_page_is_said_in_words(lab_page: Page) -> None:
+def test_in_lab_a_kernel_that_restarts_under_the_page_is_said_in_words(lab_page: Page) -> None:
     said = lab_page.locator(".vx-lost-kernel .vx-message")
     height = lab_page.locator(".vx-bar").evaluate("(bar) => bar.offsetHeight")
     lab_page.locator(".lm-MenuBar-itemLabel", has_text="Kernel").click()
