@@ -13,6 +13,8 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
+from explorer.torch_compiler import compiler_when_needed
+
 __all__ = ["import_timm"]
 
 _REGISTRATIONS = "torchvision._meta_registrations"
@@ -33,14 +35,17 @@ def import_timm() -> ModuleType:
     ImportError
         If timm, torch or torchvision is missing or broken in another way.
     """
-    try:
-        import_module("torchvision")
-    except RuntimeError as error:
-        if "torchvision::" not in str(error):
-            raise ImportError(f"torchvision cannot be imported: {error}") from error
-        # The failed import leaves half-initialised submodules behind, which would be taken for the real ones.
-        for name in [name for name in sys.modules if name == "torchvision" or name.startswith("torchvision.")]:
-            del sys.modules[name]
-        sys.modules[_REGISTRATIONS] = ModuleType(_REGISTRATIONS)
-        import_module("torchvision")
-    return import_module("timm")
+    if "timm" in sys.modules:
+        return sys.modules["timm"]
+    with compiler_when_needed():
+        try:
+            import_module("torchvision")
+        except RuntimeError as error:
+            if "torchvision::" not in str(error):
+                raise ImportError(f"torchvision cannot be imported: {error}") from error
+            # The failed import leaves half-initialised submodules behind, which would be taken for the real ones.
+            for name in [name for name in sys.modules if name == "torchvision" or name.startswith("torchvision.")]:
+                del sys.modules[name]
+            sys.modules[_REGISTRATIONS] = ModuleType(_REGISTRATIONS)
+            import_module("torchvision")
+        return import_module("timm")

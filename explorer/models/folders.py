@@ -239,10 +239,13 @@ def _check_architecture(name: str) -> None:
 
 
 def _create(config: ModelConfig, name: str, device: str) -> VisionTransformer:
+    # Where there is no memory, there is nothing to draw weights for; to go through the motions has torch import its
+    # compiler.
+    arguments = {**config.arguments, "weight_init": "skip"} if device == "meta" else config.arguments
     try:
         with torch.device(device):
             model: Any = create_model(
-                config.architecture, pretrained=False, pretrained_cfg=config.pretrained_cfg, **config.arguments
+                config.architecture, pretrained=False, pretrained_cfg=config.pretrained_cfg, **arguments
             )
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         # timm checks its arguments with assertions, and its layers stumble over whatever they stumble over.

@@ -82,7 +82,7 @@ def lab_command(folder: Path, extra: Sequence[str] = (), *, port: int | None = N
         # started by commands of their own, and look into theirs.
         "-P",
         "-m",
-        "jupyterlab",
+        "explorer.quick_jupyter",
         str(folder / START),
         f"--ServerApp.root_dir={folder}",
         # The address that is printed opens the notebook, too.

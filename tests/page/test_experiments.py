@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from explorer import load_model
-from explorer.experiments import compare_models, compare_sizes, matching_scale, shuffle_patches, swap_positions
+import explorer
+from explorer import experiments
 from explorer.numerics import softmax
 from explorer.samples import open_sample, samples
 from explorer.texts import text
@@ -21,7 +21,7 @@ from tests.page.harness import wait_ready
 
 @cache
 def model() -> Any:
-    return load_model()
+    return explorer.load_model()
 
 
 def picture(place: int = 0) -> Any:
@@ -62,7 +62,7 @@ def shows_shuffle(section: Locator, result: Any) -> None:
 def test_patches_are_shuffled_swapped_by_keys_and_shown_everywhere(each_home: Page) -> None:
     section = stage(each_home, "shuffle")
     order = [int(patch) for patch in np.random.default_rng(0).permutation(64)]
-    result = shuffle_patches(model(), picture(), order)
+    result = experiments.shuffle_patches(model(), picture(), order)
     assert result.largest_difference < 1e-4
     shows_shuffle(section, result)
     expect(section.locator(".vx-shuffle-verdict-without")).to_contain_text("rounding")
@@ -72,7 +72,7 @@ def test_patches_are_shuffled_swapped_by_keys_and_shown_everywhere(each_home: Pa
     for key in ("ArrowRight", "Enter", "ArrowDown", "ArrowRight", "Enter"):
         photo.press(key)
     order[0], order[9] = order[9], order[0]
-    swapped = shuffle_patches(model(), picture(), order)
+    swapped = experiments.shuffle_patches(model(), picture(), order)
     assert not np.array_equal(swapped.shuffled.logits, result.shuffled.logits)
     change = float((swapped.shuffled.logits - swapped.original.logits)[swapped.shuffled.logits.argmax()])
     row = first_row(section.locator(".vx-shuffle-with-after"))
@@ -94,12 +94,12 @@ def test_patches_are_shuffled_swapped_by_keys_and_shown_everywhere(each_home: Pa
 
 def test_another_picture_is_shuffled_at_once(page: Page) -> None:
     section = stage(page, "shuffle")
-    shows_shuffle(section, shuffle_patches(model(), picture(), seed=0))
+    shows_shuffle(section, experiments.shuffle_patches(model(), picture(), seed=0))
     section.locator(".vx-shuffle-again").click()
-    shows_shuffle(section, shuffle_patches(model(), picture(), seed=1))
+    shows_shuffle(section, experiments.shuffle_patches(model(), picture(), seed=1))
     page.locator(".vx-patch-size").get_by_text("16", exact=True).click()
     wait_ready(page)
-    shows_shuffle(section, shuffle_patches(model(), picture(), seed=1, patch_size=16))
+    shows_shuffle(section, experiments.shuffle_patches(model(), picture(), seed=1, patch_size=16))
 
 
 # -- 2 Swap E_pos -----------------------------------------------------------------------------------------------------
@@ -109,8 +109,8 @@ def test_another_picture_is_shuffled_at_once(page: Page) -> None:
 def test_positions_are_swapped(shared_page: Page, kind: Any, name: str) -> None:
     section = stage(shared_page, "swap")
     section.locator(".vx-swap-kind").get_by_text(name).click()
-    scale = matching_scale(model().arrays, kind)
-    result = swap_positions(model(), picture(), kind, scale=scale)
+    scale = experiments.matching_scale(model().arrays, kind)
+    result = experiments.swap_positions(model(), picture(), kind, scale=scale)
     expect(first_row(section.locator(".vx-swap-before"))).to_have_text(leading(result.before.logits))
     expect(first_row(section.locator(".vx-swap-after"))).to_have_text(leading(result.after.logits))
     assert f"{np.abs(result.logit_changes).max():.2f}" in (section.locator(".vx-swap-verdict").text_content() or "")
@@ -123,8 +123,8 @@ def test_a_larger_table_is_another_run(shared_page: Page) -> None:
     slider = section.locator(".vx-swap-strength input")
     slider.focus()
     slider.press("End")
-    scale = 8 * matching_scale(model().arrays, "sin2d")
-    result = swap_positions(model(), picture(), "sin2d", scale=scale)
+    scale = 8 * experiments.matching_scale(model().arrays, "sin2d")
+    result = experiments.swap_positions(model(), picture(), "sin2d", scale=scale)
     expect(section.locator(".vx-swap-strength output")).to_have_text("× 8")
     expect(first_row(section.locator(".vx-swap-after"))).to_have_text(leading(result.after.logits))
 
@@ -137,7 +137,7 @@ def test_all_sizes_are_run(shared_page: Page) -> None:
     inputs = [32, 48, 64, 80, 96, 128]
     for vary, patches, images in (("patch size P", [4, 8, 16, 32, 64], [64]), ("input size", [8], inputs)):
         section.locator(".vx-sizes-vary").get_by_text(vary).click()
-        result = compare_sizes(model(), picture(), patches, images)
+        result = experiments.compare_sizes(model(), picture(), patches, images)
         shown = section.locator(".vx-sizes-percent")
         expect(shown).to_have_count(len(result.rows))
         for place, row in enumerate(result.rows):
@@ -153,7 +153,7 @@ def test_all_sizes_are_run(shared_page: Page) -> None:
 
 def test_an_untrained_twin_stands_beside(shared_page: Page) -> None:
     section = stage(shared_page, "models")
-    result = compare_models(model(), load_model(pretrained=False), picture())
+    result = experiments.compare_models(model(), explorer.load_model(pretrained=False), picture())
     expect(first_row(section.locator(".vx-models-one"))).to_have_text(leading(result.one.logits))
     expect(first_row(section.locator(".vx-models-other"))).to_have_text(leading(result.other.logits))
     expect(section.locator(".vx-models-verdict")).to_contain_text("same" if result.same_class else "different")

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Locator, Page, expect
 
-from explorer import trace_image
+import explorer
+from explorer import experiments
 from explorer.analysis_lens import logit_lens
-from explorer.experiments import NewHead, ablate, classify, four_ways, head_effects, patch_effects, train_head
 from explorer.figures.experiments import answer_rows
 from explorer.images import encode_image
 from explorer.interventions import Intervention
@@ -32,16 +32,20 @@ def press(photo: Locator, *keys: str) -> None:
 
 def test_patches_are_blanked_and_heads_switched_off(each_home: Page) -> None:
     section = stage(each_home, "mask")
-    own = ablate(model(), picture(), Intervention()).before
+    own = experiments.ablate(model(), picture(), Intervention()).before
     top = int(own.logits.argmax())
     expect(section.locator(".vx-mask-verdict")).to_contain_text("Nothing is switched off yet")
     photo = section.locator(".vx-mask-photo .vxw-stage")
     photo.click(position={"x": 20, "y": 20})
     press(photo, "ArrowRight", "ArrowDown", "Enter", "ArrowLeft", "Enter", "Enter")
-    shows_ablation(section, ablate(model(), picture(), Intervention(masked=[0, 9])).after.logits, own.logits, top)
+    shows_ablation(
+        section, experiments.ablate(model(), picture(), Intervention(masked=[0, 9])).after.logits, own.logits, top
+    )
     section.locator(".vx-mask-how").get_by_text("dropped").click()
     kept = set(range(64)) - {0, 9}
-    shows_ablation(section, ablate(model(), picture(), Intervention(kept=kept)).after.logits, own.logits, top)
+    shows_ablation(
+        section, experiments.ablate(model(), picture(), Intervention(kept=kept)).after.logits, own.logits, top
+    )
     switches = section.get_by_role("switch")
     expect(switches).to_have_count(6 * 8)
     switches.first.press("ArrowDown")
@@ -49,7 +53,7 @@ def test_patches_are_blanked_and_heads_switched_off(each_home: Page) -> None:
     each_home.keyboard.press("Space")
     section.get_by_role("switch", name="layer 5, the MLP").click()
     change = Intervention(kept=kept, masked_heads=[(1, 1)], mlp_off=[4])
-    after = ablate(model(), picture(), change).after
+    after = experiments.ablate(model(), picture(), change).after
     shows_ablation(section, after.logits, own.logits, top)
     section.locator(".vx-experiment-everywhere").get_by_text("this changed run").click()
     expect(each_home.locator(".vx-changed-run")).to_contain_text("2 of 64 patches dropped")
@@ -84,7 +88,7 @@ def test_every_patch_and_every_head_is_measured(shared_page: Page) -> None:
     section.locator(".vx-mask-part").get_by_text("every patch").click()
     panel = section.locator(".vx-experiment-patch-effects")
     panel.locator(".vx-experiment-run").click()
-    expected = patch_effects(model(), picture())
+    expected = experiments.patch_effects(model(), picture())
     strongest = int(expected.effects.argmax())
     verdict = panel.locator(".vx-effects-verdict")
     expect(verdict).to_contain_text(f"ρ = {signed(expected.correlation, 2)}")
@@ -98,7 +102,7 @@ def test_every_patch_and_every_head_is_measured(shared_page: Page) -> None:
     section.locator(".vx-mask-part").get_by_text("every head").click()
     panel = section.locator(".vx-experiment-head-effects")
     panel.locator(".vx-experiment-run").click()
-    heads = head_effects(model(), picture())
+    heads = experiments.head_effects(model(), picture())
     expect(panel.locator(".vx-effects-verdict")).to_contain_text(f"ρ = {signed(heads.correlation, 2)}")
 
 
@@ -126,7 +130,7 @@ def test_a_measurement_is_stopped_and_begun_again(shared_page: Page) -> None:
 
 def test_the_answer_forms_layer_by_layer(each_shared_home: Page) -> None:
     section = stage(each_shared_home, "lens")
-    lens = logit_lens(trace_image(model(), picture()))
+    lens = logit_lens(explorer.trace_image(model(), picture()))
     answer = section.locator(".vx-lens-answer")
     expect(first_row(answer)).to_have_text(leading(lens.logits[-1]))
     expect(section.locator(".vx-lens-verdict")).to_contain_text("leads from layer")
@@ -155,7 +159,7 @@ def test_the_answer_forms_layer_by_layer(each_shared_home: Page) -> None:
 def test_four_ways_side_by_side(shared_page: Page) -> None:
     section = stage(shared_page, "ways")
     section.locator(".vx-experiment-run").click()
-    expected = four_ways(model(), picture())
+    expected = experiments.four_ways(model(), picture())
     cells = section.locator(".vx-ways-agreement tbody tr")
     expect(cells).to_have_count(4)
     for row in range(4):
@@ -202,23 +206,25 @@ def test_a_head_is_trained_asked_saved_and_loaded(each_home: Page, tmp_path: Pat
         "animals": [open_sample(name) for name in ("goldfish", "raccoon", "moose", "chelsea")],
         "things": [open_sample(name) for name in ("coffee", "rocket")],
     }
-    head = train_head(model(), classes)
+    head = experiments.train_head(model(), classes)
     rate = head.leave_one_out
     expect(section.locator(".vx-head-verdict")).to_contain_text(f"{rate.hits} of {rate.count} are right")
     expect(section.locator(".vx-head-verdict")).to_contain_text(f"to {head.losses[-1]:.3f}")
-    expect(first_row(section.locator(".vx-head-answer"))).to_have_text(leading(classify(head, model(), picture())))
+    expect(first_row(section.locator(".vx-head-answer"))).to_have_text(
+        leading(experiments.classify(head, model(), picture()))
+    )
     # A new picture.
     path = tmp_path / "new.png"
     path.write_bytes(encode_image(np.random.default_rng(5).integers(0, 255, (90, 120, 3)).astype(np.uint8), "png"))
     new = section.locator(".vx-class-new")
     new.locator("input[type=file]").set_input_files(path)
-    probs = softmax(classify(head, model(), path))
+    probs = softmax(experiments.classify(head, model(), path))
     expect(new.locator(".vx-class-note")).to_have_text(f"{head.classes[int(probs.argmax())]} {probs.max():.1%}")
     with each_home.expect_download() as download:
         section.locator(".vx-class-save").click()
     saved = tmp_path / download.value.suggested_filename
     download.value.save_as(saved)
-    np.testing.assert_allclose(NewHead.load(saved).weight, head.weight, atol=1e-4)
+    np.testing.assert_allclose(experiments.NewHead.load(saved).weight, head.weight, atol=1e-4)
     # Another class: what was trained is no longer what is there.
     section.locator(".vx-class-add").click()
     expect(section.locator(".vx-class-name").nth(2)).to_be_focused()
