@@ -144,9 +144,12 @@ On the {count:,} held-back pictures, with Wilson's 95 % interval, as `vit-explor
 
 
 def _shipped(facts: dict[str, Any]) -> str:
-    if facts.get("mean_with_earlier"):
-        return "the mean of two sets of weights: the moving average of this run's, and those of earlier runs"
-    return "the moving average of the weights"
+    # How many; where it was written down before several could be, whether there was one.
+    others = int(facts.get("mean_with_earlier", 0))
+    if not others:
+        return "the moving average of the weights"
+    count, earlier = ("two", "those") if others == 1 else (others + 1, others)
+    return f"the mean of {count} sets of weights: the moving average of this run's, and {earlier} of earlier runs"
 
 
 def _appearance(settings: TrainSettings) -> str:

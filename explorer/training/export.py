@@ -87,7 +87,7 @@ def export_model(run: Path, folder: Path, mean_with: Sequence[Path] = ()) -> dic
         Is created where it is missing; files of an earlier export are replaced.
     mean_with : sequence of Path
         Exported models, such as those that the run started from: what is written is the mean of the run's weights
-        and theirs (see :func:`start_of`).
+        and theirs (see :func:`start_of`). One that is named twice counts twice.
 
     Returns
     -------
@@ -107,10 +107,10 @@ def export_model(run: Path, folder: Path, mean_with: Sequence[Path] = ()) -> dic
     model, average = build_model(settings, len(classes)), build_model(settings, len(classes))
     facts = load_checkpoint(run / CHECKPOINT, model, average)
     weights = average.state_dict()
-    other, _ = start_of(mean_with)
-    if other is not None:
-        weights = _mean([weights, other.state_dict()], mean_with[-1])
-        facts["mean_with_earlier"] = True
+    if mean_with:
+        others = [load_folder(other).model.state_dict() for other in mean_with]
+        weights = _mean([weights, *others], mean_with[-1])
+        facts["mean_with_earlier"] = len(mean_with)
     weights = {name: tensor.half().contiguous() for name, tensor in weights.items()}
     make_folder(folder)
     unfinished = folder / "model.safetensors.part"

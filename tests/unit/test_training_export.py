@@ -233,10 +233,18 @@ def test_a_run_may_go_on_from_the_mean_of_several(finished: Trainer, loaded: Pic
     facts = export_model(third.folder, tmp_path / "mean", [first, second])
     write_card(tmp_path / "mean", facts, {8: Accuracy(100, 50, 70)}, "two cores")
     card = " ".join((tmp_path / "mean" / "README.md").read_text("utf-8").split())
-    assert "What is shipped is the mean of two sets of weights" in card
-    alone, shipped = (load_folder(tmp_path / name).model.state_dict() for name in ("third-model", "mean"))
-    for name, value in shipped.items():
-        assert torch.allclose(value, (alone[name] + mean.state_dict()[name]) / 2, atol=2e-3)
+    assert "What is shipped is the mean of 3 sets of weights" in card
+    # One that is named twice counts twice.
+    export_model(third.folder, tmp_path / "twice", [first, first])
+    alone, shipped, twice = (
+        load_folder(tmp_path / name).model.state_dict() for name in ("third-model", "mean", "twice")
+    )
+    for name, value in alone.items():
+        assert torch.allclose(shipped[name], (value + one[name] + two[name]) / 3, atol=2e-3)
+        assert torch.allclose(twice[name], (value + 2 * one[name]) / 3, atol=2e-3)
+    facts = export_model(third.folder, tmp_path / "mean", [first])
+    write_card(tmp_path / "mean", facts, {8: Accuracy(100, 50, 70)}, "two cores")
+    assert "mean of two sets of weights" in " ".join((tmp_path / "mean" / "README.md").read_text("utf-8").split())
     for wrong in (lambda path: start_of([first, path]), lambda path: export_model(third.folder, second, [path])):
         with pytest.raises(ExplorerError) as caught:
             wrong(assets_path("models", "pos-none"))
