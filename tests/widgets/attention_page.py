@@ -73,6 +73,14 @@ class AttentionPage:
             self.view._handle_custom_msg(question, [])
         return self.answered
 
+    def settle(self) -> None:
+        """Answer until two pictures of the screen have passed without a question: nothing moves any more."""
+        before = -1
+        while before != self.answered:
+            before = self.answered
+            self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            self.answer()
+
     def layers_asked(self) -> list[int]:
         """The layers that the front end asked for, in order."""
         return [question["layer"] for question in self.front_end.sent("attention") if question["kind"] == "layer"]

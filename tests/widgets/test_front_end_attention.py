@@ -329,7 +329,7 @@ def test_files_tell_layer_and_head_where_they_are_of_one(shown: AttentionPage) -
     ):
         shown.view.layer, shown.view.head = layer, head
         shown.front_end.update("attention", shown.view)
-        shown.answer()
+        shown.settle()
         start = f"attention-random-patch8-layer{layer + 1}"
         assert names() == [f"{start}-{told}-photo", f"{start}-{told}-matrix", f"{start}-heads", *everywhere]
 
