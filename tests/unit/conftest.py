@@ -15,6 +15,7 @@ from tests.hub_standin import StandinHub, standin_hub
 
 if TYPE_CHECKING:
     from explorer.models import ExplorerModel
+    from explorer.training.data import PictureSet
 
 #: The models of the tests: an architecture of timm's, and what is changed to make it small.
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -159,3 +160,19 @@ def folder(tmp_path: Path, module: Any) -> Path:
     from tests.unit.model_folders import write_folder
 
     return write_folder(tmp_path / "mine", module)
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small labelled pictures in the packed format."""
+    from tests.training_pictures import write_packed
+
+    return write_packed(tmp_path_factory.mktemp("packed"))
+
+
+@pytest.fixture(scope="module")
+def loaded(packed: Path) -> PictureSet:
+    """The same, read."""
+    from explorer.training.data import load_pictures
+
+    return load_pictures(packed, 16, packed / "cache")

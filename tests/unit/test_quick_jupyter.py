@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,15 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.fresh_python import run_fresh
+
 PARSER = "rfc3987_syntax"
-
-
-def python(code: str) -> Any:
-    """What code prints, as JSON, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"import json, sys\n{code}"], capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +22,7 @@ def python(code: str) -> Any:
     ],
 )
 def test_no_server_imports_the_parser(code: str) -> None:
-    assert python(f"{code}\nprint(json.dumps([name in sys.modules for name in ('jsonschema', '{PARSER}')]))") == [
+    assert run_fresh(f"{code}\nprint(json.dumps([name in sys.modules for name in ('jsonschema', '{PARSER}')]))") == [
         True,
         False,
     ]
@@ -44,7 +35,7 @@ from explorer.quick_jupyter import import_jsonschema
 import_jsonschema()
 print(json.dumps(find_spec("{PARSER}") is not None))
 """
-    assert python(code) is True
+    assert run_fresh(code) is True
 
 
 def test_nothing_is_lost_that_schemas_of_jupyter_ask_for() -> None:
@@ -56,7 +47,7 @@ print(json.dumps(sorted(FormatChecker.checkers)))
 """
     asked = {found for package in ("jupyter_server", "jupyter_events") for found in formats(package)}
     assert "uri" in asked
-    assert "uri" in python(code)
+    assert "uri" in run_fresh(code)
     assert not asked & {"iri", "iri-reference"}
 
 
@@ -75,4 +66,4 @@ def formats(package: str) -> set[str]:
 
 def test_lab_imports_no_server_of_the_page() -> None:
     code = "from explorer.serving import open_lab\nprint(json.dumps('voila' in sys.modules))"
-    assert python(code) is False
+    assert run_fresh(code) is False

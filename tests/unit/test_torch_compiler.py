@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from typing import Any
+from tests.fresh_python import run_fresh
 
 COMPILER = "torch._dynamo"
-
-
-def python(code: str) -> Any:
-    """What code prints last, as JSON, in a process of its own."""
-    command = [sys.executable, "-c", f"import json, sys\n{code}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=150)
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_a_picture_is_classified_without_it() -> None:
@@ -25,7 +15,7 @@ trace = explorer.trace_image(explorer.load_model(), open_sample("coffee"))
 explorer.load_model("deit_tiny_distilled_patch16_224", pretrained=False)
 print(json.dumps(["{COMPILER}" in sys.modules, "{COMPILER}.utils" in sys.modules, int(trace.probs.argmax()) >= 0]))
 """
-    assert python(code) == [False, False, True]
+    assert run_fresh(code) == [False, False, True]
 
 
 def test_what_timm_and_torchvision_want_of_it_waits_until_it_is_asked_for() -> None:
@@ -41,7 +31,7 @@ answer = asked("cpu")
 import torch._dynamo.utils
 print(json.dumps([before, answer is torch._dynamo.utils.is_compile_supported("cpu"), torch.compiler.disable is mark]))
 """
-    assert python(code) == [False, True, True]
+    assert run_fresh(code) == [False, True, True]
 
 
 def test_it_can_be_imported_meanwhile_and_is_left_alone_where_it_is_there() -> None:
@@ -59,4 +49,4 @@ with compiler_when_needed():
     alone = sys.modules["{COMPILER}.utils"] is whole and torch.compiler.disable is mark
 print(json.dumps([whole.counters is counters, whole.is_compile_supported("cpu"), same, alone]))
 """
-    assert python(code) == [True, True, True, True]
+    assert run_fresh(code) == [True, True, True, True]

@@ -15,21 +15,11 @@ from explorer.errors import ExplorerError
 from explorer.resources import assets_path
 from explorer.training import cli
 from explorer.training.card import model_card
-from explorer.training.data import ClassName, PictureSet, load_pictures
+from explorer.training.data import ClassName, PictureSet
 from explorer.training.evaluation import Accuracy
 from explorer.training.export import course_of, evaluate_model, export_model, load_folder, start_of, write_card
 from explorer.training.trainer import Trainer
-from tests.training_pictures import CPU, TINY, new_trainer, write_packed
-
-
-@pytest.fixture(scope="module")
-def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_packed(tmp_path_factory.mktemp("packed"))
-
-
-@pytest.fixture(scope="module")
-def loaded(packed: Path) -> PictureSet:
-    return load_pictures(packed, 16, packed / "cache")
+from tests.training_pictures import CPU, TINY, new_trainer
 
 
 @pytest.fixture(scope="module")

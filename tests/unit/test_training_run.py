@@ -18,16 +18,6 @@ from explorer.training.trainer import Trainer
 from tests.training_pictures import TINY, new_trainer, write_packed
 
 
-@pytest.fixture(scope="module")
-def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_packed(tmp_path_factory.mktemp("packed"))
-
-
-@pytest.fixture(scope="module")
-def loaded(packed: Path) -> PictureSet:
-    return load_pictures(packed, 16, packed / "cache")
-
-
 def assert_equal_weights(one: Trainer, other: Trainer) -> None:
     for a, b in ((one.model, other.model), (one.average.module, other.average.module)):
         for name, value in a.state_dict().items():

@@ -175,6 +175,8 @@ def test_names_are_safe_whatever_a_model_is_called(name: str, told: str) -> None
 def test_what_does_not_apply_is_left_out() -> None:
     run = run_of("flexi")
     assert picture_stem("overview") == "overview"
+    # The name that the page's list has, not the other word for it.
+    assert picture_stem("overview", run=run_of("bundled")) == "overview-flexi-patch8"
     assert picture_stem("position", "slides", "table", "1d") == "position-slides-table-1d"
     assert picture_stem("encoder", "norm1", 2, run=run, layer=0) == "encoder-flexi-patch8-layer1-norm1-2"
     assert picture_stem("attention", run=run, layer=0, head=MEAN_OF_HEADS) == "attention-flexi-patch8-layer1-mean"
