@@ -25,6 +25,7 @@ from explorer.figures.classification import (
 from explorer.images import Cropping, display_crop, encode_image
 from explorer.novelty import NoveltyRule, probably_none, rule_for
 from explorer.panels.base import Shape, StagePanel, box, html
+from explorer.panels.equations import reading_equations
 from explorer.panels.numbers import difference, signed
 from explorer.resources import assets_path, named_model
 from explorer.state import ExplorerState
@@ -59,11 +60,7 @@ class ClassificationPanel(StagePanel):
     @property
     def formulas(self) -> Sequence[str]:  # type: ignore[override]
         """How 𝒚 comes out of 𝒛_L in this model, then the head and softmax."""
-        trace = self.state.trace
-        if trace is None:
-            return ("classification", "head", "softmax")
-        first = _formula_of_y(trace)
-        return (first, "head", "softmax") if trace.logits is not None else (first,)
+        return reading_equations(self.state.trace)
 
     @property
     def footnotes(self) -> Sequence[str]:  # type: ignore[override]
@@ -78,7 +75,7 @@ class ClassificationPanel(StagePanel):
         trace = self.state.trace
         if key == "sentence" and trace is not None:
             kind = "no-head" if trace.logits is None else _kind(trace)
-            if kind == "token" and _formula_of_y(trace) == "classification-plain":
+            if kind == "token" and reading_equations(trace)[0] == "classification-plain":
                 kind = "plain"
             if kind != "token":
                 key = f"sentence-{kind}"
@@ -330,19 +327,6 @@ def _rule(trace: Trace) -> NoveltyRule | None:
 
 # Reading the rules means hashing the weights; they do not change while a page is open.
 _rules = lru_cache(maxsize=32)(rule_for)
-
-
-def _formula_of_y(trace: Trace) -> str:
-    """Name of the formula of 𝒚: what is read, and whether it is normalised, before pooling or after it."""
-    spec, arrays = trace.spec, trace.arrays
-    if spec.distilled:
-        return "classification-distilled"
-    before, after = arrays.norm is not None, arrays.fc_norm is not None
-    if spec.pooling == "token":
-        return "classification" if before or after else "classification-plain"
-    if spec.pooling == "avg":
-        return "classification-" + ("norm-mean" if before else "mean" if after else "mean-plain")
-    return "classification-pool" + ("" if before else "-norm" if after else "-plain")
 
 
 def _kind(trace: Trace) -> str:

@@ -17,6 +17,7 @@ from explorer.images import Cropping, display_crop, encode_image
 from explorer.panels.base import Shape, StagePanel, box, html, token_name
 from explorer.panels.encoder_steps import StepView
 from explorer.panels.encoder_whole import layer_flows
+from explorer.panels.equations import layer_equations
 from explorer.state import MEAN_OF_HEADS, ExplorerState
 from explorer.trace import Trace
 from explorer.widgets import ChartView, PatchView
@@ -57,9 +58,7 @@ class EncoderPanel(StagePanel):
     @property
     def formulas(self) -> Sequence[str]:  # type: ignore[override]
         """The layer's two equations, with LayerScale where the model has it."""
-        trace = self.state.trace
-        scaled = trace is not None and trace.weights is not None and trace.arrays.blocks[0].layer_scale
-        return ("encoder-msa-scale", "encoder-mlp-scale") if scaled else ("encoder-msa", "encoder-mlp")
+        return layer_equations(self.state.trace)
 
     def shapes(self, trace: Trace) -> Sequence[Shape]:
         """The layer's input and output, and its weights."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any, ClassVar
 
 import ipywidgets as W
@@ -10,8 +11,10 @@ import ipywidgets as W
 from explorer.drawing import Node, Part
 from explorer.figures.classification import top_classes
 from explorer.figures.overview import PipelineDrawing, pipeline_drawing
+from explorer.formulas import formula
 from explorer.images import Cropping, display_crop
-from explorer.panels.base import StagePanel
+from explorer.panels.base import StagePanel, html
+from explorer.panels.equations import layer_equations, reading_equations, sum_equation
 from explorer.state import ExplorerState
 from explorer.texts import catalogue
 from explorer.trace import Trace
@@ -44,9 +47,10 @@ class OverviewPanel(StagePanel):
         super().__init__(state, **options)
 
     def build(self, trace: Trace) -> Sequence[W.Widget]:
-        """The drawing alone."""
+        """The drawing, and below it the same in the paper's equations."""
         self._drawing = PipelineView()
-        return (self._drawing,)
+        self._equations = html("vx-equations")
+        return (self._drawing, self._equations)
 
     def refresh(self, trace: Trace, changes: frozenset[str]) -> None:
         """Draw anew; the photo is sent again only when it is another."""
@@ -71,6 +75,7 @@ class OverviewPanel(StagePanel):
             stages=stages,
             stem=self.stem(),
         )
+        self._equations.value = self._equations_of(trace)
 
     def picture(self) -> Node:
         """The drawing, and what its colours mean."""
@@ -121,6 +126,21 @@ class OverviewPanel(StagePanel):
             "links": say("links"),
             **self._answer(trace),
         }
+
+    def _equations_of(self, trace: Trace) -> str:
+        attention, mlp = layer_equations(trace)
+        rows = (
+            ((2, 3), sum_equation(trace)),
+            ((4,), attention),
+            ((4,), mlp),
+            ((6,), reading_equations(trace)[0]),
+        )
+        items = "".join(
+            f"<li><span class='vx-equation-stages'>{''.join(f'<b>{number}</b>' for number in numbers)}</span>"
+            f"{formula(name)}</li>"
+            for numbers, name in rows
+        )
+        return f"<h3>{escape(self.say('equations'))}</h3><ol>{items}</ol>"
 
     def _answer(self, trace: Trace) -> dict[str, str]:
         say, spec = self.say, trace.spec

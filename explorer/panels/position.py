@@ -15,9 +15,10 @@ from explorer.figures import position_tables
 from explorer.figures.matrix import Axis, Scale, symmetric_scale
 from explorer.formulas import formula, mathml
 from explorer.panels.base import Shape, StagePanel, box, html
+from explorer.panels.equations import sum_equation
 from explorer.panels.numbers import bracketed, percents, root_mean_square, signed, size
 from explorer.panels.position_column import TableColumn, columns_picture
-from explorer.panels.position_words import joined, listed, prefix_shape, sentence_key, sum_formula, title_names
+from explorer.panels.position_words import joined, listed, prefix_shape, sentence_key, title_names
 from explorer.panels.stems import picture_stem
 from explorer.state import ExplorerState
 from explorer.trace import Trace
@@ -48,7 +49,7 @@ class PositionPanel(StagePanel):
     @property
     def formulas(self) -> Sequence[str]:  # type: ignore[override]
         """What 𝒛₀ is in this model."""
-        return (sum_formula(self.state.trace),)
+        return (sum_equation(self.state.trace),)
 
     def say(self, key: str, /, **values: Any) -> str:
         """A text of this stage; the sentence at its head is about what this model puts on top of its patches."""

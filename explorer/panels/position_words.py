@@ -1,12 +1,13 @@
-"""What stage 3 says of what a model puts on top of its patches: formula, sentence, symbol, names."""
+"""What stage 3 says of what a model puts on top of its patches: sentence, symbol, names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from explorer.panels.equations import prefix_kind
 from explorer.trace import Trace
 
-__all__ = ["joined", "listed", "prefix_kind", "prefix_shape", "sentence_key", "sum_formula", "title_names"]
+__all__ = ["joined", "listed", "prefix_shape", "sentence_key", "title_names"]
 
 #: Most prefix tokens that are named one by one above a matrix: a title of two lines would push it below its neighbours.
 _NAMED = 2
@@ -26,26 +27,6 @@ def joined(sentences: Sequence[str], language: str) -> str:
 def listed(names: Sequence[str], language: str) -> str:
     """Names in a row."""
     return ("、" if language == "ja" else ", ").join(names)
-
-
-def prefix_kind(trace: Trace) -> str:
-    """What stands on top of the patches: ``class``, ``distilled``, ``registers``, ``registers-only`` or ``none``."""
-    if not trace.num_prefix:
-        return "none"
-    if trace.spec.distilled:
-        return "distilled"
-    has_class = trace.prefix_names[0] == "CLS"
-    if trace.num_prefix == 1 and has_class:
-        return "class"
-    return "registers" if has_class else "registers-only"
-
-
-def sum_formula(trace: Trace | None) -> str:
-    """Name of the formula of 𝒛₀ in this model: with what it puts on top, and with its norm if it has one first."""
-    if trace is None:
-        return "tokens"
-    kind = prefix_kind(trace)
-    return ("tokens" if kind == "class" else f"tokens-{kind}") + _normed(trace)
 
 
 def sentence_key(trace: Trace | None) -> str:

@@ -279,8 +279,8 @@ def _runs(facts: dict[str, Any], settings: TrainSettings) -> str:
     own["teachers"] = len(facts.get("teachers", ()))
     runs = [*before.get("runs", []), own]
     lines = [
-        "| run | started from | teachers | pictures | hours | peak rate | crops from | mixed |",
-        "| ---: | --- | ---: | ---: | ---: | ---: | ---: | --- |",
+        "| run | started from | teachers | pictures | hours | peak rate | crops from | layers | mixed |",
+        "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for number, run in enumerate(runs, 1):
         recipe = TrainSettings.from_values(run["settings"])
@@ -296,14 +296,19 @@ def _runs(facts: dict[str, Any], settings: TrainSettings) -> str:
             f"{run['elapsed'] / 3600:.2f}",
             f"{recipe.learning_rate:g}",
             f"{100 * recipe.crop_scale:.0f} %",
+            f"{recipe.depth}",
             mixed,
         )
         lines.append(f"| {' | '.join(cells)} |")
     hours, seen = (sum(run[name] for run in runs) for name in ("elapsed", "seen"))
+    depths = [TrainSettings.from_values(run["settings"]).depth for run in runs]
+    grown = " A run with more layers than the one before put in copies that added nothing at first." * (
+        depths != sorted(depths, reverse=True)
+    )
     apart = ", besides those of the teachers" if any(run.get("teachers") for run in runs) else ""
     total = (
         f"In all {hours / 3600:.2f} hours and {seen:,} pictures{apart}. Each run's other settings are in "
-        "`training.json`, under `earlier`."
+        f"`training.json`, under `earlier`.{grown}"
     )
     return "\n" + "\n".join(lines) + "\n\n" + textwrap.fill(total, 120) + "\n"
 

@@ -25,6 +25,7 @@ from explorer.training.checkpoint import CHECKPOINT, load_checkpoint, make_folde
 from explorer.training.data import PictureSet, read_labels, split_pictures, write_labels
 from explorer.training.evaluation import Accuracy, measure
 from explorer.training.flexible import VisionTransformer
+from explorer.training.growth import deepened
 from explorer.training.lines import report_line, validation_line
 from explorer.training.networks import build_network, forward_of
 from explorer.training.optimize import TICKS, build_optimizer, build_scheduler
@@ -50,7 +51,8 @@ class Trainer:
         Checkpoint, settings and log go here; a checkpoint that is already there is continued.
     device : torch.device
     start : VisionTransformer, optional
-        Weights to start from instead of random ones, where there is no checkpoint.
+        Weights to start from instead of random ones, where there is no checkpoint. It may have fewer layers than the
+        settings ask for: see :func:`~explorer.training.growth.deepened`.
     earlier : dict, optional
         What became of the run that those weights come from; kept with this run's facts.
     language : str
@@ -93,8 +95,8 @@ class Trainer:
         self.model = build_network(settings, len(pictures.classes))
         if start is not None:
             try:
-                self.model.load_state_dict(start.state_dict())
-            except RuntimeError as error:
+                self.model.load_state_dict(deepened(start.state_dict(), settings.depth))
+            except (RuntimeError, ValueError) as error:
                 problem = Phrase("training.problem.other-sizes")
                 raise ExplorerError("training-model", path="--start-from", problem=problem) from error
         elif settings.network == "vit" and settings.patch_init == "pca":

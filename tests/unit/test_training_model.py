@@ -12,6 +12,7 @@ from explorer.errors import ExplorerError
 from explorer.positions import sinusoidal_1d, sinusoidal_2d
 from explorer.training.augment import augment_batch, normalise_batch
 from explorer.training.flexible import ARCHITECTURE, FlexibleForward, build_model, model_arguments
+from explorer.training.growth import deepened, layers_of
 from explorer.training.principal import principal_kernel
 from explorer.training.settings import POSITIONS, TrainSettings, load_preset, preset_names, read_settings
 from explorer.training.timm_parts import create_model
@@ -40,6 +41,35 @@ def test_every_patch_size_trains_the_native_weights(patch_size: int) -> None:
     for parameter in model.parameters():
         assert parameter.grad is not None
         assert parameter.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(("before", "after", "copied"), [(1, 2, [1]), (3, 4, [3]), (6, 8, [3, 7]), (2, 2, [])])
+def test_more_layers_answer_alike_and_learn(before: int, after: int, copied: list[int]) -> None:
+    shallow, settings = build_model(replace(TINY, depth=before), 3).eval(), replace(TINY, depth=after)
+    with torch.no_grad():
+        for parameter in shallow.parameters():
+            parameter.normal_(std=0.1)
+    model = build_model(settings, 3).eval()
+    model.load_state_dict(deepened(shallow.state_dict(), after))
+    images = torch.randn(2, 3, 16, 16)
+    logits = FlexibleForward(settings)(model, images, 8)
+    assert torch.equal(logits, FlexibleForward(settings)(shallow, images, 8))
+    # The new layers pass on what they are given, and are the only ones that do; the others are the old ones, in order.
+    assert [layer for layer in range(after) if not model.blocks[layer].mlp.fc2.weight.any()] == copied
+    old = [block for layer, block in enumerate(model.blocks) if layer not in copied]
+    assert all(a.attn.qkv.weight.equal(b.attn.qkv.weight) for a, b in zip(old, shallow.blocks, strict=True))
+    logits.square().sum().backward()
+    for layer in copied:
+        assert model.blocks[layer].attn.proj.weight.grad.any()
+        assert model.blocks[layer].mlp.fc2.weight.grad.any()
+
+
+@pytest.mark.parametrize("layers", [2, 7])
+def test_fewer_layers_and_more_than_twice_as_many_are_refused(layers: int) -> None:
+    weights = build_model(replace(TINY, depth=3), 3).state_dict()
+    assert layers_of(weights) == 3
+    with pytest.raises(ValueError, match=f"3 layers cannot become {layers}"):
+        deepened(weights, layers)
 
 
 @pytest.mark.parametrize("position", ["sin1d", "sin2d"])

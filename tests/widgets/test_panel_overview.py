@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
+from explorer.formulas import formula
 from explorer.images import Picture
 from explorer.interventions import Intervention
+from explorer.panels.classification import ClassificationPanel
+from explorer.panels.encoder import EncoderPanel
 from explorer.panels.overview import OverviewPanel
+from explorer.panels.position import PositionPanel
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
 from tests.widgets.random_model import random_state
@@ -91,6 +96,25 @@ def test_parts_lead_to_the_stages_that_have_a_name(state: ExplorerState) -> None
 def test_the_way_to_the_class_is_the_models_own(arguments: dict[str, object], chain: list[str]) -> None:
     state = random_state(**arguments)
     assert OverviewPanel(state)._drawing.drawing["chain"] == chain
+    state.close()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"init_values": 1e-4, "reg_tokens": 2, "pre_norm": True},
+        {"global_pool": "avg", "class_token": False},
+        {"num_classes": 0, "final_norm": False},
+    ],
+)
+def test_the_equations_are_those_that_the_stages_show(arguments: dict[str, object]) -> None:
+    state = random_state(**arguments)
+    shown = OverviewPanel(state)._equations.value
+    msa, mlp = EncoderPanel(state, lazy=True).formulas
+    names = (PositionPanel(state, lazy=True).formulas[0], msa, mlp, ClassificationPanel(state, lazy=True).formulas[0])
+    assert re.findall(r"<math.*?</math>", shown, re.DOTALL) == [formula(name) for name in names]
+    assert re.findall(r"<b>(\d)</b>", shown) == ["2", "3", "4", "4", "6"]
     state.close()
 
 
