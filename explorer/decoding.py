@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 from io import BytesIO
+from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from explorer.errors import ExplorerError
 
-__all__ = ["MAX_PIXELS", "MAX_RATIO", "MIN_SIDE", "decode"]
+__all__ = ["MAX_PIXELS", "MAX_RATIO", "MIN_SIDE", "Decoded", "decode"]
 
 #: Most pixels that are decoded.
 MAX_PIXELS = 60_000_000
@@ -34,7 +35,22 @@ _TURNS = {
 }
 
 
-def decode(data: bytes) -> Image.Image:
+class Decoded(NamedTuple):
+    """A picture that was decoded.
+
+    Attributes
+    ----------
+    image : PIL.Image.Image
+        Of mode RGB, upright.
+    on_white : bool
+        Whether some of it was transparent, or half so, and shows white that the file has not.
+    """
+
+    image: Image.Image
+    on_white: bool
+
+
+def decode(data: bytes) -> Decoded:
     """Decode a picture file, upright and in 8-bit sRGB, laid on white where it is transparent.
 
     Parameters
@@ -44,8 +60,7 @@ def decode(data: bytes) -> Image.Image:
 
     Returns
     -------
-    PIL.Image.Image
-        Of mode RGB.
+    Decoded
 
     Raises
     ------
@@ -58,7 +73,7 @@ def decode(data: bytes) -> Image.Image:
         # on a file by a stranger, each of them means that the file is damaged.
         try:
             image.load()
-            upright = _to_rgb(image)
+            upright, on_white = _to_rgb(image)
             turn = _TURNS.get(_orientation(image))
             if turn is not None:
                 upright = upright.transpose(turn)
@@ -67,7 +82,7 @@ def decode(data: bytes) -> Image.Image:
         except Exception as error:
             raise ExplorerError("picture-broken") from error
     _check_size(*upright.size)
-    return upright
+    return Decoded(upright, on_white)
 
 
 def _check_size(width: int, height: int) -> None:
@@ -106,7 +121,7 @@ def _register_heif() -> None:
     register_heif_opener(thumbnails=False)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> Decoded:
     """8-bit sRGB, on white where the picture is transparent."""
     if image.mode in {"I", "F"}:
         # 32 bits a pixel are measurements without an agreed white; guessing one would fake the picture.
@@ -122,21 +137,22 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image.info["icc_profile"] = profile
     alpha = image.getchannel("A") if transparent else None
     rgb = _to_srgb(image.convert("RGB") if transparent else image, image.info.get("icc_profile"))
-    if alpha is None:
-        return rgb
+    # Many files keep an alpha channel in which nothing is transparent.
+    if alpha is None or alpha.getextrema() == (255, 255):
+        return Decoded(rgb, on_white=False)
     white = Image.new("RGB", rgb.size, "white")
     white.paste(rgb, mask=alpha)
-    return white
+    return Decoded(white, on_white=True)
 
 
-def _from_16_bit_gray(image: Image.Image) -> Image.Image:
+def _from_16_bit_gray(image: Image.Image) -> Decoded:
     # Pillow's own conversion clips at 255 instead of scaling.
     values = np.asarray(image).astype(np.uint32)
     gray = ((values + 128) // 257).astype(np.uint8)
     key = image.info.get("transparency")
-    if isinstance(key, int):
-        gray[values == key] = 255
-    return Image.fromarray(gray).convert("RGB")
+    transparent = values == key if isinstance(key, int) else np.zeros_like(gray, dtype=bool)
+    gray[transparent] = 255
+    return Decoded(Image.fromarray(gray).convert("RGB"), on_white=bool(transparent.any()))
 
 
 def _to_srgb(image: Image.Image, profile: object) -> Image.Image:

@@ -7,6 +7,8 @@ that the sentence needs, never the sentence: which language it is said in is kno
 
 from __future__ import annotations
 
+from typing import Self
+
 __all__ = ["Cancelled", "ExplorerError", "MessageValue", "Phrase"]
 
 
@@ -49,6 +51,11 @@ class ExplorerError(Exception):
         What the message's placeholders stand for. Strings may come from a user: whoever shows the
         message as HTML escapes it. What is in words of ours is a :class:`Phrase`.
 
+    Attributes
+    ----------
+    file : str
+        Name of the file that could not be used, told before the sentence; empty where it is about none, or says so.
+
     Notes
     -----
     ``str(error)`` is the English message, so that a Python caller or a log reads a sentence, too.
@@ -58,8 +65,20 @@ class ExplorerError(Exception):
         super().__init__(code, values)
         self.code = code
         self.values = values
+        self.file = ""
+
+    def of_file(self, name: str) -> Self:
+        """The same failure, which from now on says whose it is.
+
+        Parameters
+        ----------
+        name : str
+            Of the file, for showing.
+        """
+        self.file = name
+        return self
 
     def __str__(self) -> str:
-        from explorer.texts import text
+        from explorer.texts import error_text
 
-        return text(f"errors.{self.code}", "en", **self.values)
+        return error_text(self, "en")

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from explorer.decoding import decode
+from explorer.decoding import Decoded, decode
 from explorer.errors import ExplorerError
 
 __all__ = [
@@ -76,11 +76,14 @@ class Picture:
         The file's name: text by a stranger, never HTML.
     digest : str
         SHA-256 of the file, in hexadecimal; the same file has the same digest.
+    on_white : bool
+        Whether the file is transparent in places, which show white here.
     """
 
     pixels: Pixels
     name: str
     digest: str
+    on_white: bool = False
     #: What was resized last, so that a move of the crop or another patch size need not resize a large photo again.
     _resized: dict[object, Image.Image] = field(default_factory=dict, init=False, repr=False)
 
@@ -170,13 +173,23 @@ def open_picture(data: bytes, name: str = "") -> Picture:
     ExplorerError
         ``picture-…``, if the file is no picture, damaged, or beyond a limit.
     """
+    shown_name = clean_name(name)
+    try:
+        image, on_white = _decode_within_limits(data)
+    except ExplorerError as error:
+        error.of_file(shown_name)
+        raise
+    pixels = np.asarray(image)
+    pixels.setflags(write=False)
+    return Picture(pixels, shown_name, hashlib.sha256(data).hexdigest(), on_white)
+
+
+def _decode_within_limits(data: bytes) -> Decoded:
     if not data:
         raise ExplorerError("picture-empty")
     if len(data) > MAX_BYTES:
         raise ExplorerError("picture-too-many-bytes", megabytes=math.ceil(len(data) / 1024**2), limit=MAX_BYTES >> 20)
-    pixels = np.asarray(decode(data))
-    pixels.setflags(write=False)
-    return Picture(pixels, clean_name(name), hashlib.sha256(data).hexdigest())
+    return decode(data)
 
 
 def read_picture(path: str | os.PathLike[str]) -> Picture:

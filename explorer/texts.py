@@ -80,8 +80,9 @@ def text(key: str, language: str = "en", /, **values: MessageValue) -> str:
 
 
 def error_text(error: ExplorerError, language: str = "en") -> str:
-    """The sentence for an expected failure, in one language."""
-    return text(f"errors.{error.code}", language, **error.values)
+    """The sentence for an expected failure, in one language; before it the file that it is about, if there is one."""
+    sentence = text(f"errors.{error.code}", language, **error.values)
+    return text("errors.of-file", language, file=error.file, sentence=sentence) if error.file else sentence
 
 
 def placeholders(template: str) -> frozenset[str]:

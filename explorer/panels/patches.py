@@ -234,7 +234,9 @@ class PatchesPanel(StagePanel):
         name = self.token_name(wanted)
         self._picked.value = escape(self.say("picked" if is_patch else "stays", token=name))
         hint = self.say("hint") if is_patch else self.say("prefix", name=self.token_name(token))
-        self._hint.value = f"<p class='{'vx-quiet' if is_patch else 'vx-said'}'>{escape(hint)}</p>"
+        picture = self.state.shown_picture
+        white = f"<p class='vx-quiet'>{escape(self.say('on-white'))}</p>" if picture and picture.on_white else ""
+        self._hint.value = f"<p class='{'vx-quiet' if is_patch else 'vx-said'}'>{escape(hint)}</p>{white}"
         if again or wanted != self._token:
             self._token = wanted
             self._show_patch(trace)

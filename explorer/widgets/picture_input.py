@@ -131,12 +131,13 @@ class PictureInput(FrontEnd):
         if not is_count(number) or not is_count(size):
             return
         self._drop()
+        shown_name = clean_name(name) if isinstance(name, str) else ""
         if size > MAX_BYTES:
             self.send({"kind": "stop", "upload": number})
-            megabytes = -(-size // 1024**2)
-            self._report(ExplorerError("picture-too-many-bytes", megabytes=megabytes, limit=MAX_BYTES >> 20))
+            error = ExplorerError("picture-too-many-bytes", megabytes=-(-size // 1024**2), limit=MAX_BYTES >> 20)
+            self._report(error.of_file(shown_name))
             return
-        self._upload = Upload(number, size, clean_name(name) if isinstance(name, str) else "")
+        self._upload = Upload(number, size, shown_name)
         with self.hold_sync():
             self.file_name, self.progress, self.busy = self._upload.name, 0.0, True
         self._go_on()
@@ -175,11 +176,12 @@ class PictureInput(FrontEnd):
         """Forget the file under way, and say why if it is nobody's wish."""
         if self._upload is None:
             return
+        name = self._upload.name
         self.send({"kind": "stop", "upload": self._upload.number})
         self._upload = None
         self._rest()
         if error is not None:
-            self._report(error)
+            self._report(error.of_file(name))
 
     def _report(self, error: ExplorerError) -> None:
         for callback in self._error_callbacks:

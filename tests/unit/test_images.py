@@ -136,10 +136,19 @@ def test_what_is_transparent_lies_on_white(kind: str) -> None:
     rgba = np.dstack([corners(), np.full((48, 64), 255, np.uint8)])
     rgba[:24, :32, 3], rgba[:24, 32:, 3] = 0, 128
     options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
-    result = quarters(open_picture(saved(rgba, kind, **options)).pixels)
+    picture = open_picture(saved(rgba, kind, **options))
+    assert picture.on_white
+    result = quarters(picture.pixels)
     assert result[0].tolist() == [255, 255, 255]
     assert np.abs(result[1] - (np.array(GREEN) * 128 + 255 * 127) / 255).max() <= 1.5
     assert result[2].tolist() == list(BLUE)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_where_nothing_is_transparent_nothing_is_white(kind: str) -> None:
+    picture = open_picture(saved(np.dstack([corners(), np.full((48, 64), 255, np.uint8)]), kind))
+    assert not picture.on_white
+    assert not open_picture(saved(corners(), kind)).on_white
 
 
 def test_gray_with_alpha_and_a_transparent_colour() -> None:
@@ -157,7 +166,10 @@ def test_16_bit_gray_with_a_transparent_value() -> None:
     rows = b"".join(b"\0" + row.tobytes() for row in values)
     body = b"tRNS" + struct.pack(">H", 1000)
     chunk = struct.pack(">I", 2) + body + struct.pack(">I", zlib.crc32(body))
-    pixels = open_picture(png(16, 16, 16, 0, rows, chunk)).pixels
+    picture = open_picture(png(16, 16, 16, 0, rows, chunk))
+    pixels = picture.pixels
+    assert picture.on_white
+    assert not open_picture(png(16, 16, 16, 0, rows)).on_white
     assert (pixels[8:] == 255).all()
     assert (pixels[:8] == round(50_000 / 257)).all()
 

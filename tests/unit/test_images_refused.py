@@ -15,7 +15,8 @@ from PIL import Image
 from explorer import images
 from explorer.errors import ExplorerError
 from explorer.images import open_picture
-from explorer.texts import LANGUAGES, text
+from explorer.panels.messages import error_html
+from explorer.texts import LANGUAGES, error_text, text
 from tests.unit.sample_images import corners, heic, noise, png, saved
 
 
@@ -53,6 +54,18 @@ def zipped() -> bytes:
 )
 def test_what_is_no_picture_of_the_six_kinds(data: bytes) -> None:
     assert refused(data) == "picture-not-an-image"
+
+
+def test_the_refusal_names_the_file_as_text() -> None:
+    with pytest.raises(ExplorerError) as caught:
+        open_picture(b"hello", "C:\\photos\\<b>{cat}\u202egpj.png")
+    assert caught.value.file == "<b>{cat}gpj.png"
+    assert str(caught.value).startswith("<b>{cat}gpj.png: This file is not a picture")
+    assert error_text(caught.value, "ja").startswith("「<b>{cat}gpj.png」：このファイルは")
+    assert error_html(caught.value, "en").count("<b>") == 0
+    with pytest.raises(ExplorerError) as caught:
+        open_picture(b"hello")
+    assert str(caught.value).startswith("This file is not a picture")
 
 
 def test_empty() -> None:

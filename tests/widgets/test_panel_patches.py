@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -104,6 +105,18 @@ def test_the_photo_is_sharp_or_what_the_model_sees(panel: PatchesPanel, state: E
     assert seen.shape == (1024, 1024, 3)
     panel._views.value = "photo"
     assert panel._photo.image == sharp
+
+
+def test_white_that_the_file_has_not_is_told(panel: PatchesPanel, state: ExplorerState) -> None:
+    words = "transparent in places; the model sees white there"
+    assert words not in panel._hint.value
+    state.picture = replace(state.picture, on_white=True, digest="transparent")
+    assert state.wait(60)
+    assert words in panel._hint.value
+    state.token = 0  # CLS
+    assert words in panel._hint.value
+    state.language = "ja"
+    assert "モデルにはその部分が白く見えています" in panel._hint.value
 
 
 def test_moving_the_square_moves_the_crop(panel: PatchesPanel, state: ExplorerState) -> None:

@@ -25,10 +25,12 @@ class Bench:
         self.pictures: list[tuple[bytes, str]] = []
         self.samples: list[str] = []
         self.errors: list[str] = []
+        self.blamed: list[str] = []
         monkeypatch.setattr(self.widget, "send", lambda content, buffers=None: self.answers.append(content))
         self.widget.on_picture(lambda data, name: self.pictures.append((data, name)))
         self.widget.on_sample(self.samples.append)
         self.widget.on_error(lambda error: self.errors.append(error.code))
+        self.widget.on_error(lambda error: self.blamed.append(error.file))
 
     def say(self, content: Any, buffers: Any = None) -> None:
         # Not through ipywidgets, which would turn an exception into a line in a log.
@@ -93,7 +95,7 @@ def test_an_empty_file_is_handed_over_for_the_page_to_say_so(bench: Bench) -> No
 
 def test_too_large_a_file_is_refused_before_any_of_it_is_sent(bench: Bench) -> None:
     bench.begin(MAX_BYTES + 1)
-    assert bench.errors == ["picture-too-many-bytes"]
+    assert (bench.errors, bench.blamed) == (["picture-too-many-bytes"], ["cat.jpg"])
     assert bench.answers == [{"kind": "stop", "upload": 1}]
     assert bench.at_rest
     bench.begin(MAX_BYTES, upload=2)
@@ -121,7 +123,7 @@ def test_cancelling(bench: Bench) -> None:
     assert bench.errors == []
     bench.begin(10)
     bench.say({"kind": "cancel", "upload": 1, "failed": True})
-    assert bench.errors == ["picture-upload-broken"]
+    assert (bench.errors, bench.blamed) == (["picture-upload-broken"], ["cat.jpg"])
     assert bench.pictures == []
 
 
