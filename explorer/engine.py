@@ -94,7 +94,8 @@ def model_input(
         opened.
     """
     spec = model.spec
-    patch_size, image_size = patch_size or spec.patch_size, image_size or spec.image_size
+    patch_size = spec.patch_size if patch_size is None else patch_size
+    image_size = spec.image_size if image_size is None else image_size
     check_size(spec, image_size, patch_size)
     if isinstance(picture, bytes):
         picture = open_picture(picture)

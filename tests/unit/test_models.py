@@ -285,7 +285,8 @@ def test_a_trace_at_another_size_goes_by_the_whole_way() -> None:
     trace = trace_image(model, picture, patch_size=8, image_size=96)
     assert trace.grid == (12, 12)
     assert trace.image.shape == (96, 96, 3)
-    assert code_of(lambda: trace_image(model, picture, patch_size=7)) == "size-not-even"
+    for sizes in ({"patch_size": 7}, {"patch_size": 0}, {"patch_size": -4}, {"image_size": 0}):
+        assert code_of(lambda sizes=sizes: trace_image(model, picture, **sizes)) == "size-not-even"
 
 
 def test_importing_the_explorer_imports_nothing_heavy() -> None:
