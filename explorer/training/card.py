@@ -302,8 +302,11 @@ def _runs(facts: dict[str, Any], settings: TrainSettings) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     hours, seen = (sum(run[name] for run in runs) for name in ("elapsed", "seen"))
     depths = [TrainSettings.from_values(run["settings"]).depth for run in runs]
-    grown = " A run with more layers than the one before put in copies that added nothing at first." * (
-        depths != sorted(depths, reverse=True)
+    grown = (
+        " A run with more layers than the one before has two in the place of some layers; each added half as much at "
+        "first."
+        if depths != sorted(depths, reverse=True)
+        else ""
     )
     apart = ", besides those of the teachers" if any(run.get("teachers") for run in runs) else ""
     total = (

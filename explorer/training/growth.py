@@ -1,4 +1,4 @@
-"""More layers for a model that is trained already, without changing what it answers."""
+"""More layers for a model that is trained already, which goes on answering nearly as before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 __all__ = ["deepened", "layers_of"]
 
-#: What a block adds to the residual stream leaves it through these; zero, they make it pass on what it is given.
+#: What a block adds to the residual stream comes out of these.
 _LAST = ("attn.proj.", "mlp.fc2.")
 
 
@@ -24,16 +24,17 @@ def layers_of(weights: dict[str, torch.Tensor]) -> int:
 
 
 def deepened(weights: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:
-    """A state dict with more blocks that gives the same logits.
+    """A state dict with more blocks, some of the old ones taken in two steps.
 
-    The new blocks stand evenly between the old ones, each a copy of the one before it whose last matrices and biases
-    (of attention and of the MLP) are zero. Both residual sums pass on what they are given, and training has somewhere
-    to start (Wu et al., 2024, "LLaMA Pro: Progressive LLaMA with Block Expansion", section 3).
+    A block that is to become two is there twice, and adds half as much each time (the last matrices of attention and of
+    the MLP are halved): the residual stream goes the same way in smaller steps (Chang et al., 2018, "Multi-level
+    Residual Networks from Dynamical Systems View", section 4). The logits change a little, and every layer has its
+    share from the start. The blocks that are taken so are spread evenly.
 
     Parameters
     ----------
     weights : dict of str to Tensor
-        Of a timm ``VisionTransformer`` without layer scale.
+        Of a timm ``VisionTransformer``.
     layers : int
         𝐿 of the result; not fewer than there are.
 
@@ -50,13 +51,12 @@ def deepened(weights: dict[str, torch.Tensor], layers: int) -> dict[str, torch.T
     added = layers - before
     if not 0 <= added <= before:
         raise ValueError(f"{before} layers cannot become {layers}")
-    # The old blocks after which a new one stands: the last of each of equal parts.
-    copied = {round((part + 1) * before / added) - 1 for part in range(added)}
-    order = [(layer, new) for layer in range(before) for new in ((False, True) if layer in copied else (False,))]
+    halved = {(part + 1) * before // (added + 1) for part in range(added)}
     result = {name: value for name, value in weights.items() if not name.startswith("blocks.")}
-    for place, (layer, new) in enumerate(order):
+    order = [layer for layer in range(before) for _ in range(2 if layer in halved else 1)]
+    for place, layer in enumerate(order):
         for name, value in weights.items():
             if match := re.fullmatch(rf"blocks\.{layer}\.(.+)", name):
-                silent = new and match[1].startswith(_LAST)
-                result[f"blocks.{place}.{match[1]}"] = torch.zeros_like(value) if silent else value.clone()
+                step = 0.5 if layer in halved and match[1].startswith(_LAST) else 1.0
+                result[f"blocks.{place}.{match[1]}"] = value * step
     return result
