@@ -41,24 +41,25 @@ class Bundle:
     ----------
     plain, packed : bytes
         The script, and the script compressed by gzip.
-    tag : str
-        Changes when the script does.
     """
 
     plain: bytes
     packed: bytes
-    tag: str
 
 
 def recorded_scripts() -> Mapping[str, Sequence[str]]:
     """Scripts to be joined: folder (``static``, ``labextensions``) to paths below it; empty for other versions."""
-    recorded = json.loads((files("explorer.serving") / "page" / "frontend.json").read_text("utf-8"))
+    recorded = json.loads(_record())
     try:
         fits = all(version(name) == number for name, number in recorded["versions"].items())
     except PackageNotFoundError:
         fits = False
     scripts: dict[str, list[str]] = recorded["scripts"] if fits else {}
     return scripts
+
+
+def _record() -> str:
+    return (files("explorer.serving") / "page" / "frontend.json").read_text("utf-8")
 
 
 def build_bundle(scripts: Mapping[str, Sequence[str]], roots: Mapping[str, Sequence[str]]) -> Bundle:
@@ -79,7 +80,7 @@ def build_bundle(scripts: Mapping[str, Sequence[str]], roots: Mapping[str, Seque
                 parts.append(found.read_bytes())
     # A semicolon and a line end: a script may end in neither, or in a comment.
     plain = _IMPATIENT.sub(_PATIENT, b"\n;".join(parts))
-    return Bundle(plain, gzip.compress(plain, 6, mtime=0), hashlib.sha256(plain).hexdigest()[:16])
+    return Bundle(plain, gzip.compress(plain, 6, mtime=0))
 
 
 class FrontEnd:
@@ -96,7 +97,8 @@ class FrontEnd:
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="frontend")
         self.bundle: Future[Bundle] = self._threads.submit(build_bundle, scripts, roots)
         self._threads.shutdown(wait=False)
-        #: Part of its address: as long as the versions stay, a browser keeps what it has.
-        content = json.dumps([scripts, sorted(map(str, roots)), _PATIENT.decode()])
+        #: Part of its address: as long as the packages' versions stay, a browser keeps what it has. (It is named before
+        #: the scripts have been read.)
+        content = json.dumps([_record(), sorted(map(str, roots)), _PATIENT.decode()])
         self.tag = hashlib.sha256(content.encode()).hexdigest()[:16]
         self.empty = not scripts

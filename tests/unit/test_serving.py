@@ -20,8 +20,9 @@ from jupyter_server.services.config.manager import ConfigManager
 from tornado.httpserver import HTTPServer
 
 from explorer.errors import ExplorerError
+from explorer.serving import frontend
 from explorer.serving.addresses import Addresses, bind, qr_code
-from explorer.serving.frontend import build_bundle, recorded_scripts
+from explorer.serving.frontend import FrontEnd, build_bundle, recorded_scripts
 from explorer.serving.handlers import PackedFileHandler
 from explorer.serving.lab import START, copy_notebooks, lab_command, lab_environment
 from explorer.serving.server import ServeOptions
@@ -157,6 +158,16 @@ def test_a_widget_on_its_way_is_waited_for() -> None:
     bundle = build_bundle(recorded_scripts(), roots)
     assert len(re.findall(rb"Date\.now\(\)-\w+<2e4;", bundle.plain)) == 1
     assert not re.search(rb"Date\.now\(\)-\w+<2e3;", bundle.plain)
+
+
+def test_the_scripts_address_changes_with_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    roots: dict[str, list[str]] = {"static": [], "labextensions": []}
+    before = FrontEnd(roots).tag
+    assert FrontEnd(roots).tag == before
+    # Voilà's scripts are named alike in all its versions, and a browser keeps them for a year.
+    record = frontend._record().replace('"voila": "', '"voila": "9')
+    monkeypatch.setattr(frontend, "_record", lambda: record)
+    assert FrontEnd(roots).tag != before
 
 
 async def test_files_are_packed_once_and_nothing_else_is_reached(tmp_path: Path) -> None:
