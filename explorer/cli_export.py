@@ -38,6 +38,8 @@ def check(options: argparse.Namespace) -> None:
         raise ExplorerError("export-nothing")
     pictures.check_stages(_stages(options))
     _head(options)
+    if options.html is not None:
+        handout.handout_file(options.html)
     if options.deck is not None:
         named_file(options.deck, deck.ENDING)
         deck.check_pptx()

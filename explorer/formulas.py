@@ -23,11 +23,11 @@ _PREFIXES = {
 }
 
 
-def _tokens(prefix: str, *, normed: bool) -> str:
-    total = (
-        rf"[\, {prefix} \boldsymbol{{x}}_p^1 \boldsymbol{{E}};\; \dots;\;"
-        r" \boldsymbol{x}_p^N \boldsymbol{E} \,] + \boldsymbol{E}_{pos}"
-    )
+def _tokens(prefix: str, *, embedded: bool, normed: bool) -> str:
+    first, last = (rf"\boldsymbol{{x}}_p^{n} \boldsymbol{{E}}" for n in ("1", "N"))
+    if embedded:
+        first, last = (rf"\mathrm{{LN}}( {patch} )" for patch in (first, last))
+    total = rf"[\, {prefix} {first};\; \dots;\; {last} \,] + \boldsymbol{{E}}_{{pos}}"
     return r"\boldsymbol{z}_0 = " + (rf"\mathrm{{LN}}( {total} )" if normed else total)
 
 
@@ -39,8 +39,12 @@ FORMULAS: Mapping[str, str] = {
     "normalise": r"x_{p,\,i}^n = \frac{x / 255 - \text{mean}}{\text{std}}",
     "embedding": r"\boldsymbol{x}_p^n \boldsymbol{E} + \boldsymbol{b}",
     "embedding-term": r"(\boldsymbol{x}_p^n \boldsymbol{E})_d + b_d = \sum_{i} x_{p,i}^n \, E_{i,d} + b_d",
-    **{f"tokens{kind}": _tokens(prefix, normed=False) for kind, prefix in _PREFIXES.items()},
-    **{f"tokens{kind}-norm": _tokens(prefix, normed=True) for kind, prefix in _PREFIXES.items()},
+    **{
+        f"tokens{kind}{'-embedded' * embedded}{'-norm' * normed}": _tokens(prefix, embedded=embedded, normed=normed)
+        for kind, prefix in _PREFIXES.items()
+        for embedded in (False, True)
+        for normed in (False, True)
+    },
     "sinusoidal-1d-sin": r"PE_{x,\,2i} = \sin ( x / 10000^{2i/D} )",
     "sinusoidal-1d-cos": r"PE_{x,\,2i+1} = \cos ( x / 10000^{2i/D} )",
     "sinusoidal-2d-x-sin": r"PE_{x,y,\,2i} = \sin ( x / 10000^{4i/D} )",
@@ -89,12 +93,17 @@ FORMULAS: Mapping[str, str] = {
     r" \boldsymbol{y}_2 = \mathrm{LN}(\boldsymbol{z}_L^1)",
     "classification-mean": r"\boldsymbol{y} = \mathrm{LN}\!\left( \frac{1}{N} \sum_{n} \boldsymbol{z}_L^n \right)",
     "classification-norm-mean": r"\boldsymbol{y} = \frac{1}{N} \sum_{n} \mathrm{LN}(\boldsymbol{z}_L^n)",
+    "classification-mean-all": r"\boldsymbol{y} = \mathrm{LN}\!\left( \frac{1}{T} \sum_{t} \boldsymbol{z}_L^t \right)",
+    "classification-norm-mean-all": r"\boldsymbol{y} = \frac{1}{T} \sum_{t} \mathrm{LN}(\boldsymbol{z}_L^t)",
+    "classification-mean-plain-all": r"\boldsymbol{y} = \frac{1}{T} \sum_{t} \boldsymbol{z}_L^t",
     "classification-plain": r"\boldsymbol{y} = \boldsymbol{z}_L^0",
     "classification-mean-plain": r"\boldsymbol{y} = \frac{1}{N} \sum_{n} \boldsymbol{z}_L^n",
     "classification-pool-plain": r"\boldsymbol{y} = \mathrm{pool}\!\left( \boldsymbol{z}_L \right)",
     "classification-pool-norm": r"\boldsymbol{y} = \mathrm{LN}\!\left( \mathrm{pool}(\boldsymbol{z}_L) \right)",
     "classification-pool": r"\boldsymbol{y} = \mathrm{pool}\!\left( \mathrm{LN}(\boldsymbol{z}_L) \right)",
     "head": r"\mathrm{logits} = \boldsymbol{y} \, \boldsymbol{W}_{head} + \boldsymbol{b}_{head}",
+    "head-distilled": r"\mathrm{logits} = \frac{1}{2} \left( \boldsymbol{y}_1 \, \boldsymbol{W}_{head} +"
+    r" \boldsymbol{b}_{head} + \boldsymbol{y}_2 \, \boldsymbol{W}_{dist} + \boldsymbol{b}_{dist} \right)",
     "softmax": r"p_k = \frac{e^{\mathrm{logit}_k}}{\sum_j e^{\mathrm{logit}_j}}",
 }
 
@@ -118,9 +127,18 @@ def mathml(latex: str, *, block: bool = False) -> str:
     return str(convert(latex, display="block" if block else "inline"))
 
 
-def formula(name: str) -> str:
-    """A named formula of :data:`FORMULAS` as a block of MathML."""
-    return mathml(FORMULAS[name], block=True)
+def formula(name: str, *, norm: str = "layer") -> str:
+    """A named formula as a block of MathML.
+
+    Parameters
+    ----------
+    name : str
+        Of :data:`FORMULAS`.
+    norm : {'layer', 'rms'}
+        What the model normalises with: other models have RMSNorm where the slides have LN.
+    """
+    latex = FORMULAS[name]
+    return mathml(latex.replace(r"\mathrm{LN}", r"\mathrm{RMSNorm}") if norm == "rms" else latex, block=True)
 
 
 def shape_mathml(symbol: str, *sizes: int | str) -> str:

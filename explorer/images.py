@@ -213,7 +213,7 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
         data = place.read_bytes()
     except (OSError, ValueError) as error:
         # A ValueError where no path looks like that: one with a zero byte.
-        raise ExplorerError("file-unreadable", file=str(place)) from error
+        raise ExplorerError("file-unreadable", file=str(path)) from error
     return open_picture(data, place.name)
 
 

@@ -7,6 +7,7 @@ second. No prefix token gets a row.
 
 from __future__ import annotations
 
+import operator
 from typing import Literal, get_args
 
 import numpy as np
@@ -41,6 +42,8 @@ def sinusoidal_1d(num_positions: int, dim: int) -> NDArray[np.float32]:
     ------
     ValueError
         If the count is negative, or `dim` is odd, zero or negative.
+    TypeError
+        If one of them is no whole number.
     """
     _check_count("num_positions", num_positions)
     _check_dim(dim, 2, "a sine and a cosine")
@@ -149,10 +152,10 @@ def _waves(positions: NDArray[np.integer], dim: int) -> NDArray[np.float64]:
 
 
 def _check_count(name: str, count: int) -> None:
-    if count < 0:
+    if operator.index(count) < 0:
         raise ValueError(f"{name} must not be negative, but is {count}")
 
 
 def _check_dim(dim: int, divisor: int, reason: str) -> None:
-    if dim <= 0 or dim % divisor:
+    if operator.index(dim) <= 0 or dim % divisor:
         raise ValueError(f"dim must be positive and divisible by {divisor} ({reason}), but is {dim}")

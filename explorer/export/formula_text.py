@@ -21,6 +21,11 @@ FORMULA_TEXTS: Mapping[str, str] = {
     "embedding-term": "(xₚE)_d + b_d = Σᵢ xₚ,ᵢ E_i,d + b_d",
     **{f"tokens{kind}": f"z₀ = [{names}xₚ¹E; …; xₚᴺE] + E_pos" for kind, names in _PREFIXES.items()},
     **{f"tokens{kind}-norm": f"z₀ = LN([{names}xₚ¹E; …; xₚᴺE] + E_pos)" for kind, names in _PREFIXES.items()},
+    **{f"tokens{kind}-embedded": f"z₀ = [{names}LN(xₚ¹E); …; LN(xₚᴺE)] + E_pos" for kind, names in _PREFIXES.items()},
+    **{
+        f"tokens{kind}-embedded-norm": f"z₀ = LN([{names}LN(xₚ¹E); …; LN(xₚᴺE)] + E_pos)"
+        for kind, names in _PREFIXES.items()
+    },
     "encoder-msa": "z′ₗ = MSA(LN(zₗ₋₁)) + zₗ₋₁",
     "encoder-mlp": "zₗ = MLP(LN(z′ₗ)) + z′ₗ",
     "encoder-msa-scale": "z′ₗ = λ₁ ⊙ MSA(LN(zₗ₋₁)) + zₗ₋₁",
@@ -30,11 +35,15 @@ FORMULA_TEXTS: Mapping[str, str] = {
     "classification-distilled": "y₁ = LN(z_L⁰), y₂ = LN(z_L¹)",
     "classification-mean": "y = LN(1/N Σₙ z_Lⁿ)",
     "classification-norm-mean": "y = 1/N Σₙ LN(z_Lⁿ)",
+    "classification-mean-all": "y = LN(1/T Σₜ z_Lᵗ)",
+    "classification-norm-mean-all": "y = 1/T Σₜ LN(z_Lᵗ)",
+    "classification-mean-plain-all": "y = 1/T Σₜ z_Lᵗ",
     "classification-plain": "y = z_L⁰",
     "classification-mean-plain": "y = 1/N Σₙ z_Lⁿ",
     "classification-pool-plain": "y = pool(z_L)",
     "classification-pool-norm": "y = LN(pool(z_L))",
     "classification-pool": "y = pool(LN(z_L))",
     "head": "logits = y W_head + b_head",
+    "head-distilled": "logits = ½ (y₁ W_head + b_head + y₂ W_dist + b_dist)",
     "softmax": "pₖ = exp(logitₖ) / Σⱼ exp(logitⱼ)",
 }

@@ -20,7 +20,7 @@ from explorer.errors import ExplorerError
 from explorer.export.packing import STAGES, Packer, page_html
 from explorer.export.recording import Recording, Snapshot, unseen, varying
 from explorer.export.showing import Showing, model_name, state_of
-from explorer.files import write_file
+from explorer.files import named_file, write_file
 from explorer.numerics import Array, log_sum_exp
 from explorer.panels.attention import AttentionPanel
 from explorer.panels.classification import ClassificationPanel
@@ -84,8 +84,20 @@ def write_handout(
 
 
 def save_handout(page: str, path: str | os.PathLike[str]) -> Path:
-    """Write a handout's text."""
-    return write_file(Path(path), page.encode("utf-8"))
+    """Write a handout's text, under a name that a browser opens as a page."""
+    return write_file(handout_file(path), page.encode("utf-8"))
+
+
+def handout_file(path: str | os.PathLike[str]) -> Path:
+    """The file that is meant by a path: ``.html`` is added where it has no ending of a page.
+
+    Raises
+    ------
+    ExplorerError
+        ``file-not-writable``, where the path names nothing but a folder.
+    """
+    file = Path(path)
+    return file if file.suffix.lower() == ".htm" and file.stem else named_file(file, ".html")
 
 
 def handout_html(

@@ -95,7 +95,7 @@ class ControlBar(W.VBox):
         self._lost_kernel = LostKernel()
         self._lost_kernel.add_class("vx-lost-kernel")
         self._error = html("vx-error-text")
-        self._dismiss = _button(self._guarded(lambda _: state.dismiss()))
+        self._dismiss = _button(self._guarded(lambda _: self._close_error()))
         self._random = _button(self._guarded(lambda _: self._try_random()))
         self._banner = box(self._error, self._random, self._dismiss, classes=["vx-banner", "vx-error"])
         self._notice = html("vx-notice")
@@ -162,6 +162,13 @@ class ControlBar(W.VBox):
         name = self._name.value.strip()
         if name and name != self.state.model:
             self._ask(name, random_weights=False)
+
+    def _close_error(self) -> None:
+        self.state.dismiss()
+        if self.state.failed is not None:
+            # Until then the name can be mended where it was typed; now the menu says again which model is shown.
+            self._other_open = False
+            self._show_models()
 
     def _try_random(self) -> None:
         if self.state.failed is not None:

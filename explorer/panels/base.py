@@ -11,6 +11,7 @@ import ipywidgets as W
 from explorer.drawing import Node
 from explorer.errors import MessageValue
 from explorer.formulas import formula, shape_mathml
+from explorer.panels.equations import norm_kind
 from explorer.panels.stems import picture_stem
 from explorer.state import ExplorerState
 from explorer.texts import text
@@ -189,7 +190,8 @@ class StagePanel(W.VBox):
             f"<li>{shape_mathml(symbol, *sizes)}<code>{escape(name)}</code></li>"
             for symbol, name, sizes in (self.shapes(trace) if trace is not None else ())
         )
-        formulas = "".join(f"<div class='vx-formula'>{formula(name)}</div>" for name in self.formulas)
+        norm = norm_kind(trace)
+        formulas = "".join(f"<div class='vx-formula'>{formula(name, norm=norm)}</div>" for name in self.formulas)
         _set(
             self._theory,
             (f"<div class='vx-formulas'>{formulas}</div>" if formulas else "")

@@ -90,6 +90,8 @@ class ClassificationPanel(StagePanel):
         ]
         if trace.logits is not None:
             shapes.append((r"\boldsymbol{W}_{head}", "head_weight", (trace.y.shape[1], spec.num_classes)))
+            if spec.distilled:
+                shapes.append((r"\boldsymbol{W}_{dist}", "heads[1].weight", (trace.y.shape[1], spec.num_classes)))
             shapes.append((r"\mathrm{logits}", "logits", (spec.num_classes,)))
         return shapes
 
@@ -127,7 +129,7 @@ class ClassificationPanel(StagePanel):
         seen = Part(photo, width=370, title="")
         best = top_classes(trace, 1)
         if not best:
-            said = Words(text=self.say("no-head", size=trace.spec.dim), width=620, size=19)
+            said = Words(text=self._no_head(trace), width=620, size=19)
             return Row([seen, Column([said, Part(self._strips, width=620, state={"selected": -1})])], middle=True)
         name = Words(text=self.class_name(best[0].index), width=620, size=34, weight=700)
         prob = Words(text=f"{best[0].prob:.1%}", width=620, size=28, weight=700, strong=True)
@@ -135,6 +137,9 @@ class ClassificationPanel(StagePanel):
         return Row(
             [seen, Column([*warnings, Column([name, prob], gap=2), Part(self._bars, width=640)], gap=16)], middle=True
         )
+
+    def _no_head(self, trace: Trace) -> str:
+        return self.say("no-head-random" if trace.spec.random_weights else "no-head", size=trace.spec.dim)
 
     def _photo(self, trace: Trace) -> NDArray[np.uint8]:
         """As sharp as the picture is, cut as the model sees it."""
@@ -200,7 +205,7 @@ class ClassificationPanel(StagePanel):
         say, spec = self.say, trace.spec
         best = top_classes(trace, 2)
         if not best:
-            said = f"<p class='vx-said'>{escape(say('no-head', size=spec.dim))}</p>"
+            said = f"<p class='vx-said'>{escape(self._no_head(trace))}</p>"
             if spec.projection_dim:
                 said += f"<p>{escape(say('projection', size=spec.projection_dim))}</p>"
             return said
@@ -331,7 +336,11 @@ _rules = lru_cache(maxsize=32)(rule_for)
 
 def _kind(trace: Trace) -> str:
     """How this model comes from the last layer's tokens to 𝒚."""
-    return "distilled" if trace.spec.distilled else trace.spec.pooling
+    spec = trace.spec
+    if spec.distilled:
+        return "distilled"
+    # Some of timm's average over CLS, too.
+    return "avg-all" if (spec.pooling, spec.pool_include_prefix) == ("avg", True) and spec.num_prefix else spec.pooling
 
 
 def _percent(prob: float) -> str:

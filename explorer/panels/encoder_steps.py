@@ -28,6 +28,7 @@ from explorer.panels.encoder_words import (
     subscripts,
     worked_table,
 )
+from explorer.panels.equations import norm_kind
 from explorer.panels.numbers import figures
 from explorer.trace import BlockTrace
 from explorer.widgets import ChartView, MatrixView
@@ -180,7 +181,10 @@ class StepView:
         else:
             position = say("position", **where)
         plain, precise = step_sentences(panel, self.step, row)
-        formulas = "".join(f"<div class='vx-formula'>{formula(name)}</div>" for name in step_formulas(self.step, row))
+        norm = norm_kind(trace)
+        formulas = "".join(
+            f"<div class='vx-formula'>{formula(name, norm=norm)}</div>" for name in step_formulas(self.step, row)
+        )
         title = say("step-title", number=self.number, name=say(f"{self.step}.name"))
         return (
             f"<h3><span>{subscripts(title)}</span><span class='vx-encoder-where'>{escape(position)}</span></h3>"

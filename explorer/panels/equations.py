@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from explorer.trace import Trace
 
-__all__ = ["layer_equations", "prefix_kind", "reading_equations", "sum_equation"]
+__all__ = ["layer_equations", "norm_kind", "norm_name", "prefix_kind", "reading_equations", "sum_equation"]
 
 
 def prefix_kind(trace: Trace) -> str:
@@ -23,9 +23,10 @@ def sum_equation(trace: Trace | None) -> str:
     """Equation 1, 𝒛₀: with what this model puts on top of its patches, and with its norm if it has one first."""
     if trace is None:
         return "tokens"
-    kind = prefix_kind(trace)
-    normed = "" if trace.arrays.norm_pre is None else "-norm"
-    return ("tokens" if kind == "class" else f"tokens-{kind}") + normed
+    kind, arrays = prefix_kind(trace), trace.arrays
+    embedded = "" if arrays.embed_norm is None else "-embedded"
+    normed = "" if arrays.norm_pre is None else "-norm"
+    return ("tokens" if kind == "class" else f"tokens-{kind}") + embedded + normed
 
 
 def layer_equations(trace: Trace | None) -> tuple[str, str]:
@@ -39,7 +40,18 @@ def reading_equations(trace: Trace | None) -> tuple[str, ...]:
     if trace is None:
         return ("classification", "head", "softmax")
     first = _equation_of_y(trace)
-    return (first, "head", "softmax") if trace.logits is not None else (first,)
+    head = "head-distilled" if trace.spec.distilled else "head"
+    return (first, head, "softmax") if trace.logits is not None else (first,)
+
+
+def norm_kind(trace: Trace | None) -> str:
+    """What the model normalises with: ``layer`` (LN) or ``rms`` (RMSNorm)."""
+    return "layer" if trace is None or trace.weights is None else trace.weights.blocks[0].norm1.kind
+
+
+def norm_name(trace: Trace) -> str:
+    """The same in a formula: ``LN`` or ``RMSNorm``."""
+    return "RMSNorm" if norm_kind(trace) == "rms" else "LN"
 
 
 def _equation_of_y(trace: Trace) -> str:
@@ -50,5 +62,6 @@ def _equation_of_y(trace: Trace) -> str:
     if spec.pooling == "token":
         return "classification" if before or after else "classification-plain"
     if spec.pooling == "avg":
-        return "classification-" + ("norm-mean" if before else "mean" if after else "mean-plain")
+        read = "-all" if spec.pool_include_prefix and spec.num_prefix else ""
+        return "classification-" + ("norm-mean" if before else "mean" if after else "mean-plain") + read
     return "classification-pool" + ("" if before else "-norm" if after else "-plain")

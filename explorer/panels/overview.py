@@ -14,7 +14,7 @@ from explorer.figures.overview import PipelineDrawing, pipeline_drawing
 from explorer.formulas import formula
 from explorer.images import Cropping, display_crop
 from explorer.panels.base import StagePanel, html
-from explorer.panels.equations import layer_equations, reading_equations, sum_equation
+from explorer.panels.equations import layer_equations, norm_kind, reading_equations, sum_equation
 from explorer.state import ExplorerState
 from explorer.texts import catalogue
 from explorer.trace import Trace
@@ -49,6 +49,7 @@ class OverviewPanel(StagePanel):
     def build(self, trace: Trace) -> Sequence[W.Widget]:
         """The drawing, and below it the same in the paper's equations."""
         self._drawing = PipelineView()
+        self._drawing.add_class("vx-pipeline")
         self._equations = html("vx-equations")
         return (self._drawing, self._equations)
 
@@ -118,8 +119,9 @@ class OverviewPanel(StagePanel):
             "prefix": prefix,
             "position": say("position"),
             "sum": say("sum", tokens=trace.num_tokens, dim=spec.dim),
-            "embeddingsSymbol": _embeddings_symbol(trace.prefix_names),
-            "sumSymbol": "z_{0}" if trace.arrays.norm_pre is None else "LN ⟶ z_{0}",
+            "embeddingsSymbol": _embeddings_symbol(trace),
+            "sumSymbol": "z_{0}" if trace.arrays.norm_pre is None else f"{_norm(trace)} ⟶ z_{{0}}",
+            "norm": _norm(trace),
             "encoder": say("encoder"),
             "layers": say("layers", layers=spec.depth),
             "note": note,
@@ -129,6 +131,7 @@ class OverviewPanel(StagePanel):
 
     def _equations_of(self, trace: Trace) -> str:
         attention, mlp = layer_equations(trace)
+        norm = norm_kind(trace)
         rows = (
             ((2, 3), sum_equation(trace)),
             ((4,), attention),
@@ -136,9 +139,9 @@ class OverviewPanel(StagePanel):
             ((6,), reading_equations(trace)[0]),
         )
         items = "".join(
-            f"<li><span class='vx-equation-stages'>{''.join(f'<b>{number}</b>' for number in numbers)}</span>"
-            f"{formula(name)}</li>"
-            for numbers, name in rows
+            f"<li><span class='vx-equation-stages'>{''.join(f'<b>{stage}</b>' for stage in stages)}</span>"
+            f"{formula(name, norm=norm)}<span class='vx-equation-number'>({number})</span></li>"
+            for number, (stages, name) in enumerate(rows, 1)
         )
         return f"<h3>{escape(self.say('equations'))}</h3><ol>{items}</ol>"
 
@@ -147,7 +150,8 @@ class OverviewPanel(StagePanel):
         best = top_classes(trace, 1)
         if not best:
             size = spec.projection_dim or spec.dim
-            return {"answer": say("no-classes"), "probability": say("no-classes-size", size=size), "classes": ""}
+            classes = say("random") if spec.random_weights else ""
+            return {"answer": say("no-classes"), "probability": say("no-classes-size", size=size), "classes": classes}
         labels = self.state.labels
         name = f"{best[0].index}" if labels is None else labels.name(best[0].index, self.state.language)
         classes = say("random") if spec.random_weights else say("classes", classes=spec.num_classes)
@@ -156,21 +160,27 @@ class OverviewPanel(StagePanel):
     def _chain(self, trace: Trace) -> list[str]:
         """What happens between z_L and the logits, in the model's own order."""
         arrays, pooling = trace.arrays, trace.spec.pooling
-        steps = ["LN"] if arrays.norm is not None else []
+        steps = [_norm(trace)] if arrays.norm is not None else []
         if pooling != "token" and not trace.spec.distilled:
             steps.append(self.say(pooling))
         if arrays.fc_norm is not None:
-            steps.append("LN")
+            steps.append(_norm(trace))
         if arrays.heads:
             steps.append(self.say("linear"))
         return steps or ["y"]
 
 
-def _embeddings_symbol(prefix_names: Sequence[str]) -> str:
+def _embeddings_symbol(trace: Trace) -> str:
     # T rows, not the N of x_p E: what is put on top is named too, as in the formula of z_0.
-    if not prefix_names:
-        return "x_{p}E"
-    return "[x_{class}; x_{p}E]" if list(prefix_names) == ["CLS"] else "[…; x_{p}E]"
+    embedded = "x_{p}E" if trace.arrays.embed_norm is None else f"{_norm(trace)}(x_{{p}}E)"
+    if not trace.prefix_names:
+        return embedded
+    return f"[{'x_{class}' if trace.prefix_names == ('CLS',) else '…'}; {embedded}]"
+
+
+def _norm(trace: Trace) -> str:
+    # A box has room for no more of RMSNorm.
+    return "RMS" if norm_kind(trace) == "rms" else "LN"
 
 
 def _sizes(trace: Trace) -> dict[str, str]:

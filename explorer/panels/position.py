@@ -15,10 +15,10 @@ from explorer.figures import position_tables
 from explorer.figures.matrix import Axis, Scale, symmetric_scale
 from explorer.formulas import formula, mathml
 from explorer.panels.base import Shape, StagePanel, box, html
-from explorer.panels.equations import sum_equation
+from explorer.panels.equations import norm_name, sum_equation
 from explorer.panels.numbers import bracketed, percents, root_mean_square, signed, size
 from explorer.panels.position_column import TableColumn, columns_picture
-from explorer.panels.position_words import joined, listed, prefix_shape, sentence_key, title_names
+from explorer.panels.position_words import before_title_key, joined, listed, prefix_shape, sentence_key, title_names
 from explorer.panels.stems import picture_stem
 from explorer.state import ExplorerState
 from explorer.trace import Trace
@@ -219,11 +219,11 @@ class PositionPanel(StagePanel):
         cols = Axis(name=say("axis-dimension"))
         title_after = "sum-figure" if trace.arrays.norm_pre is not None and not normed else "z0-figure"
         for view, values, scale, key in (
-            (self._before, before, common, "before-figure" if trace.num_prefix else "before-figure-no-prefix"),
+            (self._before, before, common, before_title_key(trace)),
             (self._added, added, scale_added, "added-figure"),
             (self._sum, after, scale_after, title_after),
         ):
-            title = say(key, names=listed(title_names(trace), self.state.language))
+            title = say(key, names=listed(title_names(trace), self.state.language), norm=norm_name(trace))
             stem = self.stem({"added-figure": "E_pos", title_after: "z0"}.get(key, "before"))
             view.show(figures.token_figure(values, scale, rows=rows, cols=cols, title=title, stem=stem))
         self._sum_words.value = escape(joined(self._about_sum(trace, common, scale_added, normed), self.state.language))

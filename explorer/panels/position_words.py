@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from explorer.panels.equations import prefix_kind
 from explorer.trace import Trace
 
-__all__ = ["joined", "listed", "prefix_shape", "sentence_key", "title_names"]
+__all__ = ["before_title_key", "joined", "listed", "prefix_shape", "sentence_key", "title_names"]
 
 #: Most prefix tokens that are named one by one above a matrix: a title of two lines would push it below its neighbours.
-_NAMED = 2
+_NAMED = 1
 _SYMBOLS = {
     "class": r"\boldsymbol{x}_{class}",
     "distilled": r"[\boldsymbol{x}_{class};\, \boldsymbol{x}_{dist}]",
@@ -41,6 +41,12 @@ def prefix_shape(trace: Trace) -> tuple[tuple[str, str, tuple[int, int]], ...]:
     """Symbol, name and sizes of the prefix tokens; nothing where there are none."""
     symbol = _SYMBOLS.get(prefix_kind(trace))
     return () if symbol is None else ((symbol, "prefix_tokens", (trace.num_prefix, trace.spec.dim)),)
+
+
+def before_title_key(trace: Trace) -> str:
+    """Key of the title of what the positions are added to: normalised in some models, without a prefix in others."""
+    embedded = "" if trace.arrays.embed_norm is None else "-embedded"
+    return f"before-figure{embedded}" + ("" if trace.num_prefix else "-no-prefix")
 
 
 def title_names(trace: Trace) -> tuple[str, ...]:

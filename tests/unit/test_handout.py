@@ -200,6 +200,16 @@ def test_what_cannot_be_handed_round_is_refused(model_of: Callable[[str], Explor
     assert failure.value.code == "handout-too-large"
 
 
+@pytest.mark.parametrize(
+    ("asked", "written"), [("h", "h.html"), ("h.HTML", "h.HTML"), ("h.htm", "h.htm"), ("v1.2", "v1.2.html")]
+)
+def test_its_name_ends_as_a_pages_does(asked: str, written: str, tmp_path: Path) -> None:
+    assert handout.handout_file(tmp_path / asked) == tmp_path / written
+    for nothing in ("", ".", "..", "/"):
+        with pytest.raises(ExplorerError):
+            handout.handout_file(nothing)
+
+
 def test_a_file_that_cannot_be_written_is_said(model_of: Callable[[str], ExplorerModel], tmp_path: Path) -> None:
     model = model_of("plain")
     with pytest.raises(ExplorerError) as failure:

@@ -54,6 +54,12 @@ def test_two_dimensional_table_refuses_a_dim_not_divisible_by_four(dim: int) -> 
         sinusoidal_2d(2, 2, dim)
 
 
+def test_broken_numbers_are_refused() -> None:
+    for make in (lambda: sinusoidal_1d(2.5, 8), lambda: sinusoidal_1d(2, 8.0), lambda: sinusoidal_2d(2, 1.5, 8)):
+        with pytest.raises(TypeError):
+            make()
+
+
 def test_negative_counts_are_refused() -> None:
     with pytest.raises(ValueError, match="num_positions"):
         sinusoidal_1d(-1, 4)

@@ -129,6 +129,12 @@ def test_a_photo_of_none_of_the_classes_is_warned_of(state: ExplorerState, monke
             "mean of the patch tokens after layer 2",
         ),
         (
+            {"global_pool": "avg", "pool_include_prefix": True},
+            "the mean of all tokens",
+            "classification-mean-all",
+            "mean of all tokens after layer 2",
+        ),
+        (
             {"global_pool": "map", "class_token": False},
             "a learned query looks at the tokens",
             "classification-pool",
@@ -180,6 +186,7 @@ def test_without_a_head_y_is_all_there_is() -> None:
     state = random_state(num_classes=0)
     panel = ClassificationPanel(state)
     assert "no class head" in panel._answer.value
+    assert "trained to describe" in panel._answer.value
     assert panel._strips.figure.names == ("z", "y")
     np.testing.assert_array_equal(panel._strips.figure.values[1], state.trace.y[0])
     assert not any(shown(part) for part in (panel._bars, panel._sum, panel._check, panel._list))
@@ -190,11 +197,23 @@ def test_without_a_head_y_is_all_there_is() -> None:
     state.close()
 
 
+def test_random_weights_without_a_head_describe_nothing() -> None:
+    state = random_state(num_classes=0)
+    trace = state.trace
+    state.trace = replace(trace, spec=replace(trace.spec, random_weights=True))
+    panel = ClassificationPanel(state)
+    assert "trained to describe" not in panel._answer.value
+    assert "random weights: its 24 numbers, shown below, mean nothing" in panel._answer.value
+    state.close()
+
+
 def test_a_distilled_model_has_two_votes() -> None:
     state = random_state(architecture="deit_tiny_distilled_patch16_224")
     panel, trace = ClassificationPanel(state), state.trace
     assert shown(panel._heads)
     assert "the distillation token" in panel._heading.value
+    assert panel.formulas == ("classification-distilled", "head-distilled", "softmax")
+    assert [name for _, name, _ in panel.shapes(trace)][2:4] == ["head_weight", "heads[1].weight"]
     panel._heads.value = 1
     np.testing.assert_array_equal(panel._strips.figure.values[0], trace.z[-1][1])
     np.testing.assert_array_equal(panel._strips.figure.values[1], trace.y[1])

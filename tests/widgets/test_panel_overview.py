@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 
 import numpy as np
 import pytest
@@ -106,6 +107,8 @@ def test_the_way_to_the_class_is_the_models_own(arguments: dict[str, object], ch
         {"init_values": 1e-4, "reg_tokens": 2, "pre_norm": True},
         {"global_pool": "avg", "class_token": False},
         {"num_classes": 0, "final_norm": False},
+        {"norm_layer": "rmsnorm", "embed_norm_layer": "rmsnorm"},
+        {"global_pool": "avg", "pool_include_prefix": True},
     ],
 )
 def test_the_equations_are_those_that_the_stages_show(arguments: dict[str, object]) -> None:
@@ -113,7 +116,12 @@ def test_the_equations_are_those_that_the_stages_show(arguments: dict[str, objec
     shown = OverviewPanel(state)._equations.value
     msa, mlp = EncoderPanel(state, lazy=True).formulas
     names = (PositionPanel(state, lazy=True).formulas[0], msa, mlp, ClassificationPanel(state, lazy=True).formulas[0])
-    assert re.findall(r"<math.*?</math>", shown, re.DOTALL) == [formula(name) for name in names]
+    norm = "rms" if "norm_layer" in arguments else "layer"
+    assert re.findall(r"<math.*?</math>", shown, re.DOTALL) == [formula(name, norm=norm) for name in names]
+    read = unescape(re.sub(r"<[^>]+>", "", shown))
+    assert read.count("RMSNorm(" if norm == "rms" else "LN(") >= 2
+    assert ("RMSNorm" in read) == (norm == "rms")
+    assert re.findall(r"\((\d)\)", shown) == ["1", "2", "3", "4"]
     assert re.findall(r"<b>(\d)</b>", shown) == ["2", "3", "4", "4", "6"]
     state.close()
 
@@ -121,7 +129,7 @@ def test_the_equations_are_those_that_the_stages_show(arguments: dict[str, objec
 def test_a_model_without_a_head_names_no_class() -> None:
     state = random_state(num_classes=0)
     texts = OverviewPanel(state)._drawing.drawing["texts"]
-    assert (texts["answer"], texts["probability"]) == ("no class head", "y: 24 numbers")
+    assert (texts["answer"], texts["probability"], texts["classes"]) == ("no class head", "y: 24 numbers", "")
     state.close()
 
 

@@ -73,16 +73,23 @@ def test_the_sum_is_the_traces(panel: PositionPanel, state: ExplorerState) -> No
             {"architecture": "deit_tiny_distilled_patch16_224"},
             "tokens-distilled",
             "Learned tokens",
-            "[ CLS, DIST; xₚE ]",
+            "[ CLS, …; xₚE ]",
         ),
         ({"reg_tokens": 4}, "tokens-registers", "Learned tokens", "[ CLS, …; xₚE ]"),
         (
             {"reg_tokens": 2, "class_token": False, "global_pool": "avg"},
             "tokens-registers-only",
             "Learned tokens",
-            "[ REG1, REG2; xₚE ]",
+            "[ REG1, …; xₚE ]",
         ),
         ({"class_token": False, "global_pool": "avg"}, "tokens-none", "no class token", "xₚE"),
+        ({"embed_norm_layer": "layernorm"}, "tokens-embedded", "learned class token", "[ CLS; LN(xₚE) ]"),
+        (
+            {"embed_norm_layer": "rmsnorm", "norm_layer": "rmsnorm", "class_token": False, "global_pool": "avg"},
+            "tokens-none-embedded",
+            "no class token",
+            "RMSNorm(xₚE)",
+        ),
     ],
 )
 def test_the_formula_is_of_what_this_model_puts_on_top(
@@ -93,7 +100,8 @@ def test_the_formula_is_of_what_this_model_puts_on_top(
     assert panel.formulas == (formula,)
     latex = FORMULAS[formula]
     assert (r"\boldsymbol{x}_{class}" in latex) == ("CLS" in state.trace.prefix_names)
-    assert latex.count(r"\mathrm{LN}") == (state.trace.arrays.norm_pre is not None)
+    arrays = state.trace.arrays
+    assert latex.count(r"\mathrm{LN}") == (arrays.norm_pre is not None) + 2 * (arrays.embed_norm is not None)
     assert sentence in panel._heading.value
     assert panel._before.figure.title == title
     assert ("prefix_tokens" in panel._theory.value) == (state.trace.num_prefix > 0)
