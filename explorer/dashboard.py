@@ -44,7 +44,7 @@ class Dashboard(W.VBox):
     def __init__(self, state: ExplorerState | None = None, *, link: str = "", lazy: bool = True) -> None:
         self._own_state = state is None
         self.state = state if state is not None else ExplorerState(picture=open_sample(samples()[0].id))
-        self.address = PageAddress()
+        self.address = PageAddress(greet=self._own_state and not link)
         self.address.observe(lambda change: self._open(change["new"]), names="parameters")
         self._leads_to = ""
         self.stages = {panel.stage: panel(self.state, lazy=lazy, styled=False) for panel in STAGES}
@@ -93,5 +93,7 @@ class Dashboard(W.VBox):
         if "trace" in changes:
             self._lead()
         if "language" in changes:
+            if self.address.language != self.state.language:
+                self.address.greet = False
             self.address.language = self.state.language
             self.address.title = text("page.title", self.state.language)

@@ -17,7 +17,7 @@ _PREFIXES = {
 #: The formulas that stand at the head of a stage, by their names in :data:`explorer.formulas.FORMULAS`.
 FORMULA_TEXTS: Mapping[str, str] = {
     "num-patches": "N = H W / P²",
-    "patch": "x ∈ ℝ^(H × W × C)  →  xₚ ∈ ℝ^(P²C), for each of the N patches",
+    "patch": "x ∈ ℝ^(H × W × C)  →  xₚⁿ ∈ ℝ^(P²C),  n = 1, …, N",
     "embedding-term": "(xₚE)_d + b_d = Σᵢ xₚ,ᵢ E_i,d + b_d",
     **{f"tokens{kind}": f"z₀ = [{names}xₚ¹E; …; xₚᴺE] + E_pos" for kind, names in _PREFIXES.items()},
     **{f"tokens{kind}-norm": f"z₀ = LN([{names}xₚ¹E; …; xₚᴺE] + E_pos)" for kind, names in _PREFIXES.items()},

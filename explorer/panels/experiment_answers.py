@@ -34,7 +34,7 @@ def change(value: float | None) -> str:
 
 
 def answer_html(
-    rows: Sequence[AnswerRow], labels: Labels | None, language: str, *, title: str = "", own: int = -1
+    rows: Sequence[AnswerRow], labels: Labels | None, language: str, *, title: str = "", own: int = -1, of: str = ""
 ) -> str:
     """The classes of an answer with bars of their probability and, beside them, how far each logit has moved.
 
@@ -50,6 +50,8 @@ def answer_html(
     own : int
         The class that the model names when nothing is changed: its bar has the accent colour in every table, so that
         one sees where it goes.
+    of : str
+        Of what it is the answer, as plain text, where that is not beside it: stands above the classes.
 
     Returns
     -------
@@ -75,7 +77,7 @@ def answer_html(
     moved = any(row.change is not None for row in rows)
     tip = escape(text("experiments.change-hint", language))
     head = (
-        f"<th scope='col' class='vx-answer-class'>{escape(text('experiments.class', language))}</th>"
+        f"<th scope='col' class='vx-answer-class'>{escape(of or text('experiments.class', language))}</th>"
         f"<th scope='col' class='vx-answer-bar' colspan='2'>{escape(text('experiments.probability', language))}</th>"
         f"<th scope='col' class='vx-answer-change' title='{tip}'>"
         f"{escape(text('experiments.change', language)) if moved else ''}</th>"

@@ -22,6 +22,7 @@ from explorer.panels.experiment_answers import percent, shares_html
 from explorer.panels.experiment_base import Experiment, ExperimentPanel, button
 from explorer.samples import open_sample
 from explorer.state import ExplorerState
+from explorer.texts import LANGUAGES, text
 from explorer.trace import Trace
 from explorer.tracer import TraceRequest
 from explorer.widgets import ChartView
@@ -92,6 +93,8 @@ class HeadPanel(ExperimentPanel):
         """Labels."""
         self._example.description, self._empty.description = self.say("example"), self.say("empty")
         self._pictures.language = self._curve.language = self.state.language
+        if self.result is None:
+            self._name_example()
         self._pictures.can_add = self.state.picture is not None
         self._waiting.value = f"<p>{escape(self.say('before-run'))}</p>"
 
@@ -187,6 +190,14 @@ class HeadPanel(ExperimentPanel):
                 for name, own in _EXAMPLE.items()
             ]
         )
+
+    def _name_example(self) -> None:
+        """Give the example's classes, where they still bear our names, those of the page's language."""
+        for name in _EXAMPLE:
+            known = {text(f"experiment-{self.name}.example-{name}", language) for language in LANGUAGES}
+            for each in self._pictures.classes:
+                each.name = self.say(f"example-{name}") if each.name in known else each.name
+        self._pictures.refresh()
 
     def _use_none(self) -> None:
         self._pictures.use([PictureClass(""), PictureClass("")])

@@ -130,7 +130,9 @@ class ShufflePanel(ExperimentPanel):
             before = runs[row, "before"].logits
             against = before if col == "after" else None
             rows = answer_rows(run.logits, against=against, keep=[top] if top >= 0 else [])
-            self._answers[row, col].value = answer_html(rows, labels, language, own=top)
+            # In a low window both tables of a column stand below each other, and the photos beside them.
+            of = self.say(f"photo-{col}")
+            self._answers[row, col].value = answer_html(rows, labels, language, own=top, of=of)
         moved = not _in_order(result.order)
         if not moved:
             verdict = self.say("nothing-moved")

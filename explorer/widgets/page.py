@@ -7,6 +7,7 @@ import pathlib
 import traitlets
 
 from explorer.resources import page_style
+from explorer.texts import LANGUAGES
 from explorer.widgets._esm import bundle
 from explorer.widgets.main_shell import FrontEnd
 
@@ -35,6 +36,10 @@ class PageAddress(FrontEnd):
     ----------
     parameters : dict of str to str
         The query parameters of the page's address; written by the browser, so hostile until checked.
+    languages : list of str
+        Codes of those that there are.
+    greet : bool
+        Whether a page in a notebook may still choose the browser's language, as nobody has said anything of one.
     language : str
         Code of the language that the page is in; set as ``lang`` of the page's parts for fonts and readers.
     stage : str
@@ -45,6 +50,8 @@ class PageAddress(FrontEnd):
 
     _esm = bundle("page_address.js")
     parameters = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
+    languages = traitlets.List(traitlets.Unicode(), list(LANGUAGES)).tag(sync=True)
+    greet = traitlets.Bool(True).tag(sync=True)
     language = traitlets.Unicode("en").tag(sync=True)
     stage = traitlets.Unicode("").tag(sync=True)
     title = traitlets.Unicode("ViT Explorer").tag(sync=True)

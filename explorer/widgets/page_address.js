@@ -1,5 +1,6 @@
 // Reads the page's address once, and keeps the page's language, title and place in step with the kernel's.
 
+import { askedOf } from "./js/asked.js";
 import { goTo } from "./js/travel.js";
 
 /** @typedef {{ get(name: string): any, set(name: string, value: any): void, save_changes(): void,
@@ -7,14 +8,18 @@ import { goTo } from "./js/travel.js";
 
 /** @param {{ model: Model }} context */
 function initialize({ model }) {
-  // In JupyterLab the address is the user's own, and its parameters mean other things.
   const page = document.documentElement;
-  const ours = page.hasAttribute("data-vit-explorer");
-  const asked = Object.fromEntries(new URLSearchParams(window.location.search));
-  const parameters = ours ? asked : "lang" in asked ? { lang: asked.lang } : {};
-  // Where nothing is asked for, a page of our own goes on in the language that the browser was greeted in.
-  if (ours && !("lang" in parameters)) parameters.lang = page.lang;
+  const parameters = askedOf({
+    ours: page.hasAttribute("data-vit-explorer"),
+    search: window.location.search,
+    language: page.lang,
+    browser: navigator.languages ?? [navigator.language],
+    known: model.get("languages"),
+    greet: model.get("greet"),
+  });
   model.set("parameters", parameters);
+  // A notebook that is opened again goes on in the language that it was left in.
+  model.set("greet", false);
   model.save_changes();
 }
 

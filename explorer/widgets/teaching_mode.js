@@ -4,7 +4,11 @@ import { made } from "./js/made.js";
 import { goTo } from "./js/travel.js";
 
 const OPEN = '<svg viewBox="0 0 20 16" width="21" height="18" aria-hidden="true"><path d="M1.5 1.5h17M3 1.5v9.5h14V1.5M10 11v1.5M6.5 15l3.5-2.5L13.5 15" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round"/></svg>';
-const FIELDS = "input, select, textarea, [contenteditable], [role=slider], [role=grid], [role=application], summary";
+/** What takes every key that it is given; and what takes arrows alone: a picture, a matrix, a slider. */
+const FIELDS = "input, select, textarea, [contenteditable]";
+const ARROWS = "[role=slider], [role=grid], [role=application], summary, [tabindex='0']";
+/** How long the steps stay in sight when nobody moves the pointer, in milliseconds: they lie over the stage. */
+const IN_SIGHT = 3000;
 
 /** @param {{ model: any, el: HTMLElement }} context */
 function render({ model, el }) {
@@ -43,6 +47,7 @@ function render({ model, el }) {
     const index = sections().findIndex((section) => section.classList.contains(`vx-stage-${read}`));
     root().classList.add("vx-teaching");
     place.hidden = false;
+    comeInSight();
     show(Math.max(index, 0));
     label();
   };
@@ -55,6 +60,12 @@ function render({ model, el }) {
     if (section) goTo(section);
   };
   const toggle = () => (teaching() ? quit() : enter());
+  let resting;
+  const comeInSight = () => {
+    clearTimeout(resting);
+    place.classList.remove("vx-teach-resting");
+    if (teaching()) resting = setTimeout(() => place.classList.add("vx-teach-resting"), IN_SIGHT);
+  };
 
   const label = () => {
     const texts = model.get("texts");
@@ -71,13 +82,14 @@ function render({ model, el }) {
 
   const onKey = (event) => {
     const within = event.target instanceof Element ? event.target : document.body;
-    const free = !within.closest(FIELDS) && !(within.closest("[tabindex='0']") && !within.closest("button"));
-    if (!free || event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
+    // What has used a key itself says so.
+    if (within.closest(FIELDS) || event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
+    const free = !within.closest(ARROWS) || within.closest("button");
     if (event.key === "t" || event.key === "T") toggle();
     else if (!teaching()) return;
     else if (event.key === "Escape") quit();
-    else if (event.key === "ArrowRight") show(shown() + 1);
-    else if (event.key === "ArrowLeft") show(shown() - 1);
+    else if (event.key === "ArrowRight" && free) show(shown() + 1);
+    else if (event.key === "ArrowLeft" && free) show(shown() - 1);
     // What a presenter's remote sends: on through a long stage first, then to the next.
     else if (event.key === "PageDown" && atEnd()) show(shown() + 1);
     else if (event.key === "PageUp" && window.scrollY <= 0) show(shown() - 1);
@@ -97,11 +109,14 @@ function render({ model, el }) {
   model.on("change:texts", label);
   document.addEventListener("keydown", onKey);
   document.addEventListener("vx-go", onGo);
+  document.addEventListener("pointermove", comeInSight);
   // In JupyterLab the page and its keys are the user's own.
   el.hidden = !document.documentElement.hasAttribute("data-vit-explorer");
   if (el.hidden) document.removeEventListener("keydown", onKey);
   label();
   return () => {
+    clearTimeout(resting);
+    document.removeEventListener("pointermove", comeInSight);
     document.removeEventListener("keydown", onKey);
     document.removeEventListener("vx-go", onGo);
   };

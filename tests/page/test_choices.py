@@ -186,6 +186,20 @@ def test_teaching_mode_shows_one_stage_a_screen(shared_page_at: Callable[..., Pa
     assert box is not None
     photo.hover(position={"x": box["width"] - 12, "y": box["height"] - 12})
     expect(page.locator(".vx-stage-patches .vxw-readout").first).to_contain_text("63")
+    # A picture that has been clicked keeps the arrows; a presenter's remote goes on to the next stage all the same.
+    photo.click()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".vx-stage-patches")).to_be_visible()
+    page.keyboard.press("End")
+    page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
+    page.keyboard.press("PageDown")
+    expect(page.locator(".vx-stage-embedding")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    # What lies over the stage goes when nobody moves the pointer, and comes back.
+    steps = page.locator(".vx-teach-place")
+    expect(steps).to_have_css("opacity", "0")
+    page.mouse.move(300, 300)
+    expect(steps).to_have_css("opacity", "1")
     page.locator(".vx-nav").get_by_role("button", name=name).click()
     expect(page.locator(".vx-nav [aria-current]")).to_contain_text(name)
     expect(stages).to_have_count(1)

@@ -58,6 +58,9 @@ def test_shuffle_shows_what_its_function_returns(shuffle: Any, state: ExplorerSt
     np.testing.assert_allclose(shuffle.result.shuffled.logits, expected.shuffled.logits, atol=1e-6)
     assert sorted(order) == list(range(16))
     assert f"{expected.shuffled.probs.max():.1%}" in shuffle._answers["with", "after"].value
+    # Each table says of which of the two photos it is.
+    for (_, col), answer in shuffle._answers.items():
+        assert f">{shuffle._photos[col].title}</th>" in answer.value
     assert shuffle.result.largest_difference < 1e-4
     assert "rounding" in shuffle._verdicts["without"].value
 

@@ -63,6 +63,22 @@ def photo(seed: int) -> bytes:
     return encode_image(pixels, "png")
 
 
+def test_the_example_speaks_the_pages_language_until_it_is_ones_own(state: ExplorerState) -> None:
+    panel = opened(state, "head")
+    names = lambda: [card["name"] for card in panel._pictures.cards]  # noqa: E731
+    assert names() == ["animals", "things"]
+    state.language = "ja"
+    assert names() == ["動物", "もの"]
+    panel._pictures._receive(None, {"kind": "name", "class": panel._pictures.classes[1].id, "name": "my things"}, [])
+    state.language = "en"
+    assert names() == ["animals", "my things"]
+    # A trained head keeps the names that it was trained with.
+    panel.start()
+    settled(state)
+    state.language = "ja"
+    assert names() == ["animals", "my things"]
+
+
 def test_the_example_can_be_trained_at_once(state: ExplorerState) -> None:
     panel = opened(state, "head")
     assert panel._result_box.layout.display == "none"

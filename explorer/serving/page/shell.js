@@ -8,6 +8,8 @@
   const byId = (id) => document.getElementById(id);
   let leaving = false;
   let shown = false;
+  /** Seconds that a page may take, once its kernel is there, before a reader is told that they may try again. */
+  const PATIENT = 60;
 
   // ---- progress -----------------------------------------------------------------------------------------------------
 
@@ -20,7 +22,11 @@
   window.voila_heartbeat = () => progress("still-starting");
   window.voila_process = () => {};
   window.voila_finish = () => {};
-  window.vxKernelReady = () => progress("loading");
+  window.vxKernelReady = () => {
+    progress("loading");
+    // What is on its way after so long may never come; what comes after all, is shown all the same.
+    setTimeout(() => !shown && !current && alertWith("slow", { reload: true }), 1000 * PATIENT);
+  };
 
   /** Shows the dashboard in the shell's place, in one frame, once it has a size. */
   const swap = () => {
@@ -36,6 +42,7 @@
     if (shown || !dashboard || dashboard.getBoundingClientRect().height < 1) return;
     shown = true;
     watching.disconnect();
+    if (current === "slow") quiet();
     const top = window.scrollY;
     cells.classList.remove("vx-waiting");
     byId("vx-shell")?.remove();
