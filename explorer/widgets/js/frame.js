@@ -364,6 +364,8 @@ export function createFrame(el, model, parts) {
  */
 export function stepped(event, row, col, rows, cols) {
   if (event.altKey || event.metaKey) return null;
+  // A presenter's remote sends these: in teaching mode they lead to the next stage, wherever one has clicked.
+  if (event.key.startsWith("Page") && event.target?.closest?.(".vx-teaching")) return null;
   const [lastRow, lastCol] = [rows - 1, cols - 1];
   const places = {
     ArrowUp: [row - 1, col],
