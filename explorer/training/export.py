@@ -19,6 +19,7 @@ from explorer.training.checkpoint import CHECKPOINT, load_checkpoint, make_folde
 from explorer.training.data import ClassName, PictureSet, read_labels, split_pictures, write_labels
 from explorer.training.evaluation import Accuracy, measure
 from explorer.training.flexible import ARCHITECTURE, VisionTransformer, build_model, model_arguments, position_table
+from explorer.training.growth import deepened, layers_of
 from explorer.training.settings import POSITIONS, TrainSettings, read_settings
 from explorer.training.timm_parts import create_model
 
@@ -87,7 +88,8 @@ def export_model(run: Path, folder: Path, mean_with: Sequence[Path] = ()) -> dic
         Is created where it is missing; files of an earlier export are replaced.
     mean_with : sequence of Path
         Exported models, such as those that the run started from: what is written is the mean of the run's weights
-        and theirs (see :func:`start_of`). One that is named twice counts twice.
+        and theirs (see :func:`start_of`). One that is named twice counts twice; one with fewer layers is taken as the
+        run would start from it.
 
     Returns
     -------
@@ -108,7 +110,7 @@ def export_model(run: Path, folder: Path, mean_with: Sequence[Path] = ()) -> dic
     facts = load_checkpoint(run / CHECKPOINT, model, average)
     weights = average.state_dict()
     if mean_with:
-        others = [load_folder(other).model.state_dict() for other in mean_with]
+        others = [_as_deep(load_folder(other).model.state_dict(), settings.depth) for other in mean_with]
         weights = _mean([weights, *others], mean_with[-1])
         facts["mean_with_earlier"] = len(mean_with)
     weights = {name: tensor.half().contiguous() for name, tensor in weights.items()}
@@ -251,6 +253,11 @@ def start_of(folders: Sequence[Path]) -> tuple[VisionTransformer | None, dict[st
     if course is not None and len(folders) > 1:
         course["averaged"] = len(folders)
     return model, course
+
+
+def _as_deep(weights: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:
+    """Weights with as many layers as others, where they can be grown; else as they are, to be refused."""
+    return deepened(weights, layers) if layers_of(weights) <= layers <= 2 * layers_of(weights) else weights
 
 
 def _mean(weights: Sequence[dict[str, torch.Tensor]], path: Path) -> dict[str, torch.Tensor]:

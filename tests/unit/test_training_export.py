@@ -251,13 +251,19 @@ def test_a_deeper_run_goes_on_from_a_shallower_model(finished: Trainer, loaded: 
     start, course = start_of([tmp_path / "before"])
     assert start is not None
     deeper = Trainer(replace(TINY, depth=2), loaded, tmp_path / "run", CPU, start, course)
-    before = start.blocks[0].mlp.fc2.weight
+    was = load_folder(tmp_path / "before").model.blocks[0]
+    before = was.mlp.fc2.weight
     assert all(block.mlp.fc2.weight.equal(before / 2) for block in deeper.model.blocks)
     deeper.run(until_step=4)
     facts = export_model(deeper.folder, tmp_path / "after")
     # The two go apart.
     one, two = load_folder(tmp_path / "after").model.blocks
     assert not one.mlp.fc2.weight.equal(two.mlp.fc2.weight)
+    # The mean with what it started from is taken layer by layer.
+    export_model(deeper.folder, tmp_path / "mean", [tmp_path / "before"])
+    middle = load_folder(tmp_path / "mean").model
+    assert torch.allclose(middle.blocks[1].mlp.fc2.weight, (two.mlp.fc2.weight + before / 2) / 2, atol=1e-3)
+    assert torch.allclose(middle.blocks[1].mlp.fc1.weight, (two.mlp.fc1.weight + was.mlp.fc1.weight) / 2, atol=1e-3)
     write_card(tmp_path / "after", facts, {8: Accuracy(100, 50, 70)}, "two cores")
     text = (tmp_path / "after" / "README.md").read_text("utf-8")
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if re.match(r"\| \d+ \| ", line)]
