@@ -190,8 +190,9 @@ class StagePanel(W.VBox):
             f"<li>{shape_mathml(symbol, *sizes)}<code>{escape(name)}</code></li>"
             for symbol, name, sizes in (self.shapes(trace) if trace is not None else ())
         )
-        norm = norm_kind(trace)
-        formulas = "".join(f"<div class='vx-formula'>{formula(name, norm=norm)}</div>" for name in self.formulas)
+        formulas = "".join(
+            f"<div class='vx-formula'>{formula(name, norm=norm_kind(trace))}</div>" for name in self.formulas
+        )
         _set(
             self._theory,
             (f"<div class='vx-formulas'>{formulas}</div>" if formulas else "")
