@@ -55,7 +55,7 @@ def test_steps_layers_and_numbers_by_keyboard(shared_page: Page) -> None:
     layer = section.locator(".vx-encoder-layer input")
     layer.focus()
     layer.press("End")
-    expect(section.locator(".vx-encoder-step h3")).to_contain_text("layer 6 of 6")
+    expect(section.locator(".vx-encoder-step h3")).to_contain_text("layer 8 of 8")
     expect(section.locator(".vx-encmap-layer").last).to_have_attribute("aria-current", "true")
     flow = section.locator(".vxw-flow .vxw-stage").first
     flow.focus()
