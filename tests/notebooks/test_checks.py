@@ -295,9 +295,9 @@ def test_what_does_not_exist_is_said_in_words() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "code", "most"),
     [
-        ("layer", 6, "place", 5),
-        ("layer", -1, "place", 5),
-        ("layer", "first", "place", 5),
+        ("layer", 8, "place", 7),
+        ("layer", -1, "place", 7),
+        ("layer", "first", "place", 7),
         ("token", 65, "place", 64),
         ("dimension", 192, "place", 191),
         ("dimension", 0.5, "place", 191),
