@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 WORDS = {
-    "en": {"cls": "Layer 6, head 1: where CLS looks", "most": "looks most at", "far": "In layer 3, head"},
-    "ja": {"cls": "層 6・ヘッド 1：CLSが見る先", "most": "最も強く見る先", "far": "層 3 で最も遠くを見るのはヘッド"},
+    "en": {"cls": "Layer 8, head 1: where CLS looks", "most": "looks most at", "far": "In layer 3, head"},
+    "ja": {"cls": "層 8・ヘッド 1：CLSが見る先", "most": "最も強く見る先", "far": "層 3 で最も遠くを見るのはヘッド"},
 }
 
 

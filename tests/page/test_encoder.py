@@ -66,7 +66,7 @@ def test_steps_layers_and_numbers_by_keyboard(shared_page: Page) -> None:
     # Stage 5 shows the same layer.
     attention = page.locator(".vx-stage-attention")
     attention.scroll_into_view_if_needed()
-    expect(attention.locator(".vx-layer output")).to_have_text("6")
+    expect(attention.locator(".vx-layer output")).to_have_text("8")
 
 
 def test_a_token_is_picked_on_the_photo(shared_page: Page) -> None:

@@ -160,7 +160,7 @@ def test_an_untrained_twin_stands_beside(shared_page: Page) -> None:
     layer = section.locator(".vx-models-place-other input").first
     layer.focus()
     layer.press("End")
-    expect(section.locator(".vxw-patches .vxw-title").nth(1)).to_contain_text("Layer 6")
+    expect(section.locator(".vxw-patches .vxw-title").nth(1)).to_contain_text("Layer 8")
 
 
 # -- the frame --------------------------------------------------------------------------------------------------------

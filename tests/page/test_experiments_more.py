@@ -47,7 +47,7 @@ def test_patches_are_blanked_and_heads_switched_off(each_home: Page) -> None:
         section, experiments.ablate(model(), picture(), Intervention(kept=kept)).after.logits, own.logits, top
     )
     switches = section.get_by_role("switch")
-    expect(switches).to_have_count(6 * 8)
+    expect(switches).to_have_count(8 * 8)
     switches.first.press("ArrowDown")
     each_home.keyboard.press("ArrowRight")
     each_home.keyboard.press("Space")

@@ -190,7 +190,7 @@ def test_a_copied_link_opens_the_page_as_it_was(page: Page, open_page: Callable[
     expect(again.locator(".vx-status")).to_contain_text("準備完了")
     section = again.locator(".vx-stage-attention")
     expect(section.locator("h2")).to_be_in_viewport()
-    expect(section.locator(".vx-layer output")).to_have_text("6")
+    expect(section.locator(".vx-layer output")).to_have_text("8")
     expect(section.locator(".vx-head output")).to_have_text("2")
     expect(section.locator(".vx-query output")).to_have_text("CLS")
 
