@@ -18,7 +18,7 @@ from explorer.export.showing import Showing, model_name, opened, photo_of
 from explorer.export.stages import STAGES, StagePicture, answer_of, draw_shown
 from explorer.files import named_file, write_file
 from explorer.images import encode_image
-from explorer.panels.equations import norm_name
+from explorer.panels.equations import norm_kind, norm_name
 from explorer.panels.messages import changes_text, notices
 from explorer.texts import text
 
@@ -149,7 +149,8 @@ def _notes(one: StagePicture, trace: Trace, language: str) -> Iterator[str]:
     if one.formulas:
         yield ""
         yield text("export.notes-formulas", language)
-        yield from (FORMULA_TEXTS[name].replace("LN(", f"{norm_name(trace)}(") for name in one.formulas)
+        norm = norm_name(norm_kind(trace))
+        yield from (FORMULA_TEXTS[name].replace("LN(", f"{norm}(") for name in one.formulas)
     yield ""
     yield text("export.notes-numbers", language)
     yield from _numbers(trace, language)

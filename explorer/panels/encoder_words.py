@@ -11,6 +11,7 @@ import numpy as np
 from explorer.figures.encoder_facts import score_spread
 from explorer.figures.encoder_worked import Term, Then, Worked
 from explorer.formulas import mathml
+from explorer.panels.equations import norm_name
 from explorer.panels.numbers import difference, signed
 from explorer.trace import BlockTrace
 
@@ -90,7 +91,7 @@ def array_symbol(array: str, row: BlockTrace, head: int) -> str:
     """What an array is called in the drawings: ``LN(zₗ₋₁)``."""
     if array in {"norm1", "norm2"}:
         kind = getattr(row.arrays, array).kind
-        return f"{'RMSNorm' if kind == 'rms' else 'LN'}({'zₗ₋₁' if array == 'norm1' else 'z′ₗ'})"
+        return f"{norm_name(kind)}({'zₗ₋₁' if array == 'norm1' else 'z′ₗ'})"
     if array == "head_outputs":
         return "SA" + str(head + 1).translate(_DIGITS)
     if array == "mlp_hidden":

@@ -49,9 +49,9 @@ def norm_kind(trace: Trace | None) -> str:
     return "layer" if trace is None or trace.weights is None else trace.weights.blocks[0].norm1.kind
 
 
-def norm_name(trace: Trace) -> str:
-    """The same in a formula: ``LN`` or ``RMSNorm``."""
-    return "RMSNorm" if norm_kind(trace) == "rms" else "LN"
+def norm_name(kind: str) -> str:
+    """What a norm is called in formulas: ``LN`` or ``RMSNorm``."""
+    return "RMSNorm" if kind == "rms" else "LN"
 
 
 def _equation_of_y(trace: Trace) -> str:

@@ -76,7 +76,8 @@ class OverviewPanel(StagePanel):
             stages=stages,
             stem=self.stem(),
         )
-        self._equations.value = self._equations_of(trace)
+        if not changes.isdisjoint({"trace", "language"}):
+            self._equations.value = self._equations_of(trace)
 
     def picture(self) -> Node:
         """The drawing, and what its colours mean."""

@@ -15,7 +15,7 @@ from explorer.figures import position_tables
 from explorer.figures.matrix import Axis, Scale, symmetric_scale
 from explorer.formulas import formula, mathml
 from explorer.panels.base import Shape, StagePanel, box, html
-from explorer.panels.equations import norm_name, sum_equation
+from explorer.panels.equations import norm_kind, norm_name, sum_equation
 from explorer.panels.numbers import bracketed, percents, root_mean_square, signed, size
 from explorer.panels.position_column import TableColumn, columns_picture
 from explorer.panels.position_words import before_title_key, joined, listed, prefix_shape, sentence_key, title_names
@@ -223,7 +223,7 @@ class PositionPanel(StagePanel):
             (self._added, added, scale_added, "added-figure"),
             (self._sum, after, scale_after, title_after),
         ):
-            title = say(key, names=listed(title_names(trace), self.state.language), norm=norm_name(trace))
+            title = say(key, names=listed(title_names(trace), self.state.language), norm=norm_name(norm_kind(trace)))
             stem = self.stem({"added-figure": "E_pos", title_after: "z0"}.get(key, "before"))
             view.show(figures.token_figure(values, scale, rows=rows, cols=cols, title=title, stem=stem))
         self._sum_words.value = escape(joined(self._about_sum(trace, common, scale_added, normed), self.state.language))

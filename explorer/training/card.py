@@ -6,6 +6,7 @@ import json
 import re
 import textwrap
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from explorer.novelty import Rate
@@ -305,7 +306,7 @@ def _runs(facts: dict[str, Any], settings: TrainSettings) -> str:
     grown = (
         " A run with more layers than the one before has two in the place of some layers; each added half as much at "
         "first."
-        if depths != sorted(depths, reverse=True)
+        if any(later > before for before, later in pairwise(depths))
         else ""
     )
     apart = ", besides those of the teachers" if any(run.get("teachers") for run in runs) else ""
