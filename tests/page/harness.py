@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,7 +24,9 @@ from playwright.sync_api import ConsoleMessage, Dialog, Page, Request, WebSocket
 __all__ = [
     "Guard",
     "Server",
+    "eventually",
     "free_port",
+    "kernel_of",
     "serve_notebook",
     "start_command",
     "start_server",
@@ -293,3 +295,16 @@ def wait_ready(page: Page, timeout: float = 90_000) -> None:
     """Wait until the page says that nothing is being computed."""
     wait_shown(page, timeout)
     expect(page.locator(".vx-status").first).to_have_text(READY, timeout=timeout)
+
+
+def kernel_of(page: Page) -> str:
+    """The id of the kernel behind a page."""
+    return str(page.evaluate("JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId"))
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    """Whether a condition comes true; looked at again and again, so that no test waits longer than it must."""
+    deadline = time.monotonic() + seconds
+    while not (met := condition()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return met

@@ -172,9 +172,9 @@ export function pipelineSvg(drawing, pictures, theme, measure, font, leads) {
       draw.arrow(630, flow, 641, flow, true),
       draw.plus(656, flow),
       draw.path(`M671 ${flow}H726`),
-      draw.math(66, flow + 51, "z_{ℓ−1}", 21),
-      draw.math(382, flow + 51, "z′_{ℓ}", 21),
-      draw.math(692, flow + 51, "z_{ℓ}", 21),
+      draw.math(66, flow + 51, "z_{l−1}", 21),
+      draw.math(382, flow + 51, "z′_{l}", 21),
+      draw.math(692, flow + 51, "z_{l}", 21),
     ].join("");
   });
   part("attention", [172, flow - 42, 154, 84], (badge) =>
