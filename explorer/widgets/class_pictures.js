@@ -2,9 +2,8 @@
 
 import { element } from "./js/frame.js";
 import { download } from "./js/save.js";
-import { Uploader, filled, holdsFile } from "./js/upload.js";
+import { PICTURE_FILES, Uploader, filled, holdsFile } from "./js/upload.js";
 
-const ACCEPT = "image/jpeg,image/png,image/webp,image/tiff,image/gif,image/heic,image/heif,.heic,.heif,.tif,.tiff";
 const NEW = -1;
 const FILE = -2;
 
@@ -97,7 +96,7 @@ function render({ model, el }) {
     const input = element("input", "");
     input.type = "file";
     input.multiple = true;
-    input.accept = ACCEPT;
+    input.accept = PICTURE_FILES;
     const uploadText = element("span", "");
     upload.append(input, uploadText);
     input.addEventListener("change", () => {

@@ -1,7 +1,5 @@
 // Sample photos, an upload button, drop and paste; one line in the bar.
-import { Uploader, pickPicture, holdsFile, filled } from "./js/upload.js";
-
-const ACCEPT = "image/jpeg,image/png,image/webp,image/tiff,image/gif,image/heic,image/heif,.heic,.heif,.tif,.tiff";
+import { PICTURE_FILES, Uploader, pickPicture, holdsFile, filled } from "./js/upload.js";
 
 /** @param {string} tag @param {string} className @param {Record<string, string>} attributes */
 function make(tag, className, attributes = {}) {
@@ -121,7 +119,7 @@ function render({ model, el }) {
 
   // ---- upload ----
   const uploadBox = make("label", "vx-upload vx-picture-button");
-  const input = make("input", "", { type: "file", accept: ACCEPT });
+  const input = make("input", "", { type: "file", accept: PICTURE_FILES });
   const uploadText = make("span", "");
   uploadBox.append(input, icon("M12 16V5M7 9.5l5-5 5 5M5 19.5h14"), uploadText);
   line.append(sampleBox, uploadBox);

@@ -65,7 +65,11 @@ export class Uploader {
   }
 }
 
-const PICTURE_NAME = /\.(jpe?g|png|webp|tiff?|gif|heic|heif)$/i;
+/** What a window that asks for a picture offers. Cameras call HEIC ``.hif``, and a browser knows no type for it. */
+export const PICTURE_FILES =
+  "image/jpeg,image/png,image/webp,image/tiff,image/gif,image/heic,image/heif,.heic,.heif,.hif,.tif,.tiff";
+
+const PICTURE_NAME = /\.(jpe?g|png|webp|tiff?|gif|heic|heif|hif)$/i;
 
 /**
  * The first picture among some files; where none looks like one, the first file, so that its owner hears what is

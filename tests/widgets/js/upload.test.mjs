@@ -98,6 +98,8 @@ test("the first picture is picked, else the first file", () => {
   const text = { name: "notes.txt", type: "text/plain" };
   const heic = { name: "IMG_1.HEIC", type: "" };
   assert.equal(pickPicture([text, heic]), heic);
+  const camera = { name: "DSC00042.HIF", type: "" };
+  assert.equal(pickPicture([text, camera]), camera);
   assert.equal(pickPicture([text]), text);
   assert.equal(pickPicture([]), null);
   assert.equal(pickPicture(undefined), null);
