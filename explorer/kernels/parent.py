@@ -152,6 +152,10 @@ def main(descriptor: int) -> None:
     if arguments is None:
         return
     sys.argv = [ENTRY, *arguments]
+    import ipywidgets
     from ipykernel.kernelapp import launch_new_instance
 
+    # ipywidgets does so when it is imported in a kernel, which the parent was not. Without it a page asks for each of
+    # its hundreds of widgets by itself.
+    ipywidgets.register_comm_target()
     launch_new_instance()

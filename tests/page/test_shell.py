@@ -24,6 +24,7 @@ CASES = {
     # A kernel that takes its time.
     "slow": "import time\ntime.sleep(4)\ndisplay(ipywidgets.HTML('<p class=there>here</p>'))",
     "there": "display(ipywidgets.HTML('<p class=there>here</p>'))",
+    "nothing": "pass",
     # A model that no kernel has: Voilà's front end shows "Error displaying widget" in its place.
     "missing": "display({'application/vnd.jupyter.widget-view+json':"
     " {'model_id': 'none', 'version_major': 2}}, raw=True)",
@@ -98,6 +99,11 @@ def test_page_that_keeps_one_waiting_says_so(cases: Server, new_page: Callable[.
 
 
 # -- what can go wrong -----------------------------------------------------------------------------------------------
+
+
+def test_a_page_without_any_output_is_said_to_be_missing(cases: Server, new_page: Callable[..., Page]) -> None:
+    page = new_page(f"{cases.url}/?case=nothing")
+    expect(page.get_by_role("alert")).to_contain_text(text("shell.not-shown", "en"), timeout=30_000)
 
 
 def test_a_widget_that_never_comes_is_said_to_be_missing(

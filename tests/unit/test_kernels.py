@@ -90,6 +90,9 @@ async def test_a_kernel_has_everything_imported_and_lives_for_itself(parent: Ker
         assert await run("import signal; print(signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL)") == "True"
         assert await run("print(open('/proc/self/comm').read())") == Path(manager.connection_file).stem[:15]
         assert await run("import gc; print(gc.get_freeze_count() > 100_000)") == "True"
+        # A page asks for all widgets at once.
+        asked = "from comm import get_comm_manager; print('jupyter.widget.control' in get_comm_manager().targets)"
+        assert await run(asked) == "True"
 
 
 async def test_it_computes_what_any_process_computes(parent: KernelParent) -> None:

@@ -11,6 +11,7 @@ import subprocess
 from importlib.resources import files
 from pathlib import Path
 
+import nbformat
 import pytest
 import segno
 import tornado.httpclient
@@ -18,6 +19,7 @@ import tornado.web
 from jupyter_core.paths import jupyter_path
 from jupyter_server.services.config.manager import ConfigManager
 from tornado.httpserver import HTTPServer
+from voila.execute import VoilaExecutor
 
 from explorer.errors import ExplorerError
 from explorer.serving import frontend
@@ -25,7 +27,7 @@ from explorer.serving.addresses import Addresses, bind, qr_code
 from explorer.serving.frontend import FrontEnd, build_bundle, recorded_scripts
 from explorer.serving.handlers import PackedFileHandler
 from explorer.serving.lab import START, copy_notebooks, lab_command, lab_environment
-from explorer.serving.server import ServeOptions
+from explorer.serving.server import ServeOptions, _config
 from explorer.serving.shell import STAGES, choose_language, shell_html
 from explorer.texts import LANGUAGES, catalogue
 
@@ -139,6 +141,12 @@ def test_a_room_gets_more_kernels_ready_than_one_reader() -> None:
     assert ServeOptions().kernels == 1
     assert ServeOptions(host="0.0.0.0").kernels == 3
     assert ServeOptions(host="0.0.0.0", ready_kernels=0).kernels == 0
+
+
+def test_outputs_that_are_late_on_a_busy_machine_are_waited_for() -> None:
+    # As Voilà runs a notebook; what comes later it leaves out, and the page stays empty.
+    executor = VoilaExecutor(nbformat.v4.new_notebook(), config=_config(ServeOptions(), 8866))
+    assert executor.iopub_timeout >= 60
 
 
 def test_scripts_are_joined_so_that_none_runs_into_the_next(tmp_path: Path) -> None:

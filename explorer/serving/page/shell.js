@@ -24,6 +24,8 @@
   window.voila_finish = () => {};
   window.vxKernelReady = () => {
     progress("loading");
+    // A notebook that was run without any output has lost it, and there is nothing to wait for.
+    if (!byId("vx-cells")?.childElementCount) alertWith("not-shown", { reload: true });
     // What is on its way after so long may never come; what comes after all, is shown all the same.
     setTimeout(() => !shown && !current && alertWith("slow", { reload: true }), 1000 * PATIENT);
   };
