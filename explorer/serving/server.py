@@ -296,8 +296,9 @@ def _config(options: ServeOptions, port: int) -> Config:
     voila.multi_kernel_manager_class = KernelsHere
     voila.preheat_kernel = options.kernels > 0
     voila.default_pool_size = options.kernels
-    # How long the outputs of a cell may come after its end. On a machine that a class keeps busy they are late, and
-    # what is not waited for is left out: a page without its dashboard.
+    # How long a kernel may take to start, and the outputs of a cell may come after its end. On a machine that a class
+    # keeps busy they are late, and what is not waited for is left out: a page without its dashboard.
+    config.VoilaExecutor.startup_timeout = 300
     config.VoilaExecutor.iopub_timeout = 120
     # The reader who has just taken a kernel needs the machine more than the next one does.
     config.VoilaKernelManager.fill_delay = 4.0

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from voila.configuration import VoilaConfiguration
+from voila.execute import VoilaExecutor
 from voila.voila_kernel_manager import voila_kernel_manager_factory
 
 from explorer import cli
@@ -216,6 +217,7 @@ def test_every_setting_of_the_server_is_one_that_it_has(monkeypatch: pytest.Monk
     owners = {
         "Voila": server.ExplorerVoila,
         "VoilaConfiguration": VoilaConfiguration,
+        "VoilaExecutor": VoilaExecutor,
         "MappingKernelManager": server.KernelsHere,
         "VoilaKernelManager": voila_kernel_manager_factory(server.KernelsHere, True, 3),
         "OwnKernels": server.OwnKernels,

@@ -147,6 +147,7 @@ def test_outputs_that_are_late_on_a_busy_machine_are_waited_for() -> None:
     # As Voilà runs a notebook; what comes later it leaves out, and the page stays empty.
     executor = VoilaExecutor(nbformat.v4.new_notebook(), config=_config(ServeOptions(), 8866))
     assert executor.iopub_timeout >= 60
+    assert executor.startup_timeout >= 180
 
 
 def test_scripts_are_joined_so_that_none_runs_into_the_next(tmp_path: Path) -> None:
