@@ -18,7 +18,6 @@ PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install 
 COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || :
 # Tests of numbers are faster on one thread each, with a worker for each core.
 WORKERS ?= 2
-PAGE_WORKERS ?= 3
 
 .PHONY: run lab install test test-tools browser debian-browser lint bench clean
 
@@ -72,11 +71,11 @@ debian-browser:
 	  export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; \
 	  apt-get install -y -qq chromium-headless-shell fonts-noto-cjk || apt-get install -y -qq chromium fonts-noto-cjk || :; }
 
-# A file's tests share what they make, and so stay in one process. The page's have the machine to themselves; as they
-# often wait, for a server that is gone or a kernel that ends, they are one more at a time.
+# A file's tests share what they make, and so stay in one process. The page's have the machine to themselves: two
+# browsers, each with its servers and kernels, are enough for it.
 test: browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 15 --ignore tests/page
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PAGE_WORKERS) --dist loadfile --durations 30 tests/page
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations 30 tests/page
 
 lint: test-tools
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from explorer.serving.shell import STAGES
 from explorer.texts import catalogue, text
@@ -85,15 +85,24 @@ def test_shell_is_there_before_any_kernel(cases: Server, new_page: Callable[...,
 
 def test_page_that_keeps_one_waiting_says_so(cases: Server, new_page: Callable[..., Page]) -> None:
     page = new_page("about:blank")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/voila.js", hold)
     page.clock.install()
-    page.goto(f"{cases.url}/?case=slow&lang=ja", wait_until="commit")
-    # The kernel is there, and the minute from then on is over at once.
+    page.goto(f"{cases.url}/?case=there&lang=ja", wait_until="commit")
+    # The kernel is there, the front end is not, and the minute from then on is over at once.
     expect(page.locator("#vx-progress-text")).to_have_text(text("shell.loading", "ja"), timeout=30_000)
     page.clock.fast_forward(60_000)
     alert = page.locator("#vx-alert[data-reason=slow]")
     expect(alert).to_contain_text(text("shell.slow", "ja"))
     expect(alert.get_by_role("button", name=text("shell.reload", "ja"))).to_be_visible()
+    expect(page.locator(".there")).to_have_count(0)
     # What comes after all is shown all the same.
+    for route in held:
+        route.continue_()
     expect(page.locator(".there")).to_be_visible(timeout=30_000)
     expect(page.locator("#vx-alert")).to_be_hidden()
 
