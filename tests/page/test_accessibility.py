@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
@@ -12,11 +13,10 @@ from explorer.links import PAGE_STAGES
 SERIOUS = {"serious", "critical"}
 
 
-def findings(page: Page, within: str = "html", **options: object) -> list[str]:
+def findings(page: Page, within: str = "html") -> list[str]:
     """What axe-core finds seriously wrong in the parts that a selector names, a line each."""
     # Of what is right axe would list every element, which takes as long as to look for what is not.
-    options["resultTypes"] = ["violations"]
-    violations = Axe().run(page, within, options=options).response["violations"]
+    violations = Axe().run(page, within, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         f"{found['id']} ({found['impact']}): {node['target']} {node['html'][:120]}"
         for found in violations
@@ -25,24 +25,13 @@ def findings(page: Page, within: str = "html", **options: object) -> list[str]:
     ]
 
 
-def see_all_stages(page: Page) -> None:
-    """Scroll through the page, so that every stage is built."""
+@pytest.mark.parametrize("query", ["?lang=ja", ""])
+def test_axe_finds_nothing_serious(shared_page_at: Callable[..., Page], query: str) -> None:
+    page = shared_page_at(query)
     for stage in PAGE_STAGES:
         section = page.locator(f".vx-stage-{stage}")
         section.scroll_into_view_if_needed()
         expect(section.locator(".vx-stage-body > *").first).to_be_attached()
-
-
-def test_axe_finds_nothing_serious_in_english(shared_page_at: Callable[..., Page]) -> None:
-    page = shared_page_at()
-    see_all_stages(page)
-    # Colours are the same in both languages; to compare them takes longer than all else.
-    assert findings(page, rules={"color-contrast": {"enabled": False}}) == []
-
-
-def test_axe_finds_nothing_serious(shared_page_at: Callable[..., Page]) -> None:
-    page = shared_page_at("?lang=ja")
-    see_all_stages(page)
     assert findings(page) == []
     page.keyboard.press("t")
     expect(page.locator(".vx-stages > .vx-stage:visible")).to_have_count(1)
